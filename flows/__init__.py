@@ -1,0 +1,1 @@
+"""The dataflow: takes mail from the queues and hands it to providers until one has accepted it."""

@@ -1,0 +1,91 @@
+"""The queue port: what the API and the dispatcher ask of a queue, in values of our own.
+
+Adapters do I/O and decide nothing. Every batched call answers per entry: what is not named as done
+is not done. A whole call that failed raises `QueueUnavailable` or `QueueRefused`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+BATCH = 10
+"""Most entries SQS takes in one batched call and gives in one receive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message to put on a queue; `key` names it in the answer, unique within the call."""
+
+    key: str
+    body: str
+    attributes: Mapping[str, str] | None = None
+    """String message attributes; they count towards the size limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why one entry of a batch was not done."""
+
+    code: str
+    text: str
+    permanent: bool
+    """The same entry would be refused again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message as a receive brought it."""
+
+    queue_message_id: str
+    handle: str
+    body: str
+    receive_count: int
+    sent_at: float
+    """Seconds since the epoch, by the queue's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueInfo:
+    """What a queue says of itself."""
+
+    waiting: int
+    """Visible messages, approximately."""
+    max_message_bytes: int
+
+
+class Sender(Protocol):
+    """What the API and dead-lettering need."""
+
+    async def send(
+        self, queue: str, entries: Sequence[Entry], *, timeout: float
+    ) -> dict[str, str | Fault]:
+        """Put up to ten messages on a queue; answers key → SQS message id, or the fault."""
+        ...
+
+
+class Consumer(Protocol):
+    """What the dispatcher needs."""
+
+    async def receive(self, queue: str, *, most: int, wait: int, visibility: int) -> list[Received]:
+        """Long-poll for `wait` seconds; what is received stays hidden `visibility` seconds."""
+        ...
+
+    async def delete(self, queue: str, handles: Sequence[str]) -> dict[str, Fault | None]:
+        """Delete up to ten; answers handle → None where confirmed, else the fault."""
+        ...
+
+    async def hide(self, queue: str, handles: Mapping[str, int]) -> dict[str, Fault | None]:
+        """Hide up to ten for so many seconds from now (0: visible at once); answers as `delete`."""
+        ...
+
+
+class Inspector(Protocol):
+    """What start-up, readiness and the receive policy need."""
+
+    async def info(self, queue: str) -> QueueInfo:
+        """Ask the queue's attributes."""
+        ...
+
+
+class Queue(Sender, Consumer, Inspector, Protocol):
+    """All of it; an adapter implements this, a caller asks for the narrowest part."""

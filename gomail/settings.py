@@ -1,0 +1,411 @@
+"""All settings of both processes: `bytewax.yaml`, then the environment, into one frozen value.
+
+Read once when a process starts; nothing else reads files or the environment. Whatever is unknown,
+missing or contradictory stops the start with one line for each key that says what to do. Secrets come
+from the environment only, and only the dispatcher asks for them (`provider_keys`).
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gomail.errors import ConfigurationError
+
+DEFAULT_FILE = "bytewax.yaml"
+PREFIX = "GOMAIL_"
+FILE_VARIABLE = "GOMAIL_CONFIG"
+
+# What must be left of the visibility when a send begins, beyond the send itself (design, "Time in
+# hand"): the outcome has to be settled before SQS shows the message to somebody else.
+SETTLING_MARGIN = 5.0
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Ratio = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _http_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in {"http", "https"} or not url.netloc:
+        raise ValueError("is not an http(s) URL")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_http_url)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class QueueSettings(_Part):
+    """The SQS queues between the API and the dispatcher."""
+
+    urls: list[Url] = Field(
+        min_length=1, description="URLs of the queues. The API spreads mail over all of them."
+    )
+    dead_letter: Url = Field(
+        description="URL of the dead-letter queue: what nobody can send goes there with the reason."
+    )
+    shards: Count = Field(
+        default=1,
+        le=64,
+        description="Partitions a queue. More than one lets several workers of one Bytewax cluster "
+        "read the same queue; independent processes do not need it.",
+    )
+    retired: list[str] = Field(
+        default_factory=list,
+        description="Former queue URLs (or `URL#shard`) that a flow resumed with `-r` still knows. "
+        "They are not read.",
+    )
+    endpoint_url: Url | None = Field(
+        default=None, description="Another SQS endpoint, for example the sandbox's."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for url in self.urls:
+            if self.urls.count(url) > 1:
+                raise ValueError(f"urls: {url} is listed twice; list each queue once")
+        if self.dead_letter in self.urls:
+            raise ValueError(
+                "dead_letter: is also one of the queues; give dead letters a queue of their own"
+            )
+        if both := set(self.retired) & set(self.urls):
+            raise ValueError(
+                f"retired: {min(both)} is also in urls; take it out of one of the two lists"
+            )
+        return self
+
+
+class SesSettings(_Part):
+    """Amazon SES, v2 API."""
+
+    kind: Literal["ses"] = Field(default="ses", description="Which provider this is.")
+    weight: Annotated[float, Field(gt=0)] = Field(
+        default=1.0, description="Its share of the mail, relative to the others' weights."
+    )
+    region: str | None = Field(default=None, description="AWS region; that of `aws` if left out.")
+    configuration_set: str | None = Field(
+        default=None, description="SES configuration set named in every send."
+    )
+    endpoint_url: Url | None = Field(
+        default=None, description="Another SES endpoint, for example the sandbox's."
+    )
+
+
+class SendGridSettings(_Part):
+    """Twilio SendGrid, v3 API. Its key comes from the environment: `SENDGRID_API_KEY`."""
+
+    kind: Literal["sendgrid"] = Field(default="sendgrid", description="Which provider this is.")
+    weight: Annotated[float, Field(gt=0)] = Field(
+        default=1.0, description="Its share of the mail, relative to the others' weights."
+    )
+    base_url: Url = Field(
+        default="https://api.sendgrid.com",
+        description="`https://api.eu.sendgrid.com` for EU subusers; or the sandbox's.",
+    )
+
+
+ProviderSettings = Annotated[SesSettings | SendGridSettings, Field(discriminator="kind")]
+
+KEY_VARIABLES: dict[str, str] = {"sendgrid": "SENDGRID_API_KEY"}
+"""Where each kind of provider that has a key of its own finds it."""
+
+
+class IngestSettings(_Part):
+    """The HTTP API."""
+
+    max_body_bytes: Count = Field(
+        default=204_800, le=1_048_576, description="Largest request body in bytes."
+    )
+    enqueue_timeout: Seconds = Field(
+        default=5.0, description="Seconds to get a message onto some queue before a 503."
+    )
+    allowed_origins: list[str] = Field(
+        default_factory=list,
+        description='Browser origins that may call the API from elsewhere (CORS); `["*"]` for all.',
+    )
+    web_client: str = Field(
+        default="web/dist",
+        description="Folder of the built web client, served at `/`; empty serves none.",
+    )
+
+
+class DispatchSettings(_Part):
+    """The dataflow that sends."""
+
+    visibility_timeout: Annotated[int, Field(ge=1, le=43_200)] = Field(
+        default=60,
+        description="Seconds a received message stays hidden from other workers. At least "
+        "2 × send_timeout + 10.",
+    )
+    send_timeout: Seconds = Field(
+        default=10.0, description="Seconds one attempt at a provider may take, connecting included."
+    )
+    max_in_flight: Annotated[int, Field(ge=16, le=10_000)] = Field(
+        default=256,
+        description="Most messages in hand for one provider in one process, divided among its "
+        "workers.",
+    )
+    max_receivers: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=16, description="Most receive calls open at once for one partition."
+    )
+    max_body_bytes_in_hand: Annotated[int, Field(ge=16 * 1_048_576)] = Field(
+        default=64 * 1_048_576, description="Bytes of all bodies in hand in one process."
+    )
+    give_up_after: Seconds = Field(
+        default=86_400.0,
+        description="Age in seconds (since it was put on its queue) at which a message that nobody "
+        "accepted goes to the dead-letter queue.",
+    )
+    drain_timeout: Seconds = Field(
+        default=15.0,
+        description="Seconds a stopping process waits for sends under way. At least "
+        "send_timeout + 2.",
+    )
+    on_unknown: Literal["retry", "dead-letter"] = Field(
+        default="retry",
+        description="After an attempt whose outcome nobody knows: `retry` elsewhere (it may arrive "
+        "twice) or `dead-letter` (it may not arrive).",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        least = 2 * self.send_timeout + 2 * SETTLING_MARGIN
+        if self.visibility_timeout < least:
+            raise ValueError(
+                f"visibility_timeout: {self.visibility_timeout} s is too short for send_timeout "
+                f"{self.send_timeout:g} s; set it to {least:g} or more, or lower send_timeout"
+            )
+        if self.drain_timeout < self.send_timeout + 2:
+            raise ValueError(
+                f"drain_timeout: {self.drain_timeout:g} s is too short for send_timeout "
+                f"{self.send_timeout:g} s; set it to {self.send_timeout + 2:g} or more, or lower "
+                "send_timeout"
+            )
+        return self
+
+
+class HealthSettings(_Part):
+    """When a provider counts as unhealthy, and when as healthy again."""
+
+    failure_ratio: Ratio = Field(
+        default=0.5,
+        description="A round fails when more than this share of it failed; 0: any failure.",
+    )
+    unhealthy_threshold: Annotated[int, Field(ge=0)] = Field(
+        default=2, description="More failing rounds in a row than this: unhealthy."
+    )
+    healthy_threshold: Annotated[int, Field(ge=0)] = Field(
+        default=6, description="More good probes in a row than this: healthy again."
+    )
+    round_size: Count = Field(default=10, description="Outcomes that close a round.")
+    round_seconds: Seconds = Field(
+        default=1.0, description="Seconds after its first outcome at which a round closes anyway."
+    )
+    probe_interval: Seconds = Field(
+        default=1.0,
+        description="Seconds between two probes of an unhealthy provider, ± 20 %, a worker.",
+    )
+
+
+class AwsSettings(_Part):
+    """Amazon Web Services; credentials come from where boto3 finds them."""
+
+    region: str = Field(
+        default="",
+        description="Region of the queues, and of SES where it names none. Usually from "
+        "`AWS_REGION`.",
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    queues: QueueSettings
+    providers: dict[str, ProviderSettings] = Field(
+        min_length=1,
+        description="The ways out, by name. The name is the kind unless `kind` says otherwise.",
+    )
+    aws: AwsSettings = AwsSettings()
+    ingest: IngestSettings = IngestSettings()
+    dispatch: DispatchSettings = DispatchSettings()
+    health: HealthSettings = HealthSettings()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least severity that is logged."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_is_kind(cls, data: Any) -> Any:
+        providers = data.get("providers") if isinstance(data, dict) else None
+        if not isinstance(providers, dict):
+            return data
+        named = {
+            name: {"kind": name, **(given or {})} if isinstance(given, dict | None) else given
+            for name, given in providers.items()
+        }
+        return {**data, "providers": named}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class fixes the signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, which arrives as the constructor's arguments."""
+        return env_settings, init_settings
+
+
+def load(path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the file (`GOMAIL_CONFIG`, else `bytewax.yaml`) and the environment.
+
+    Raises:
+        ConfigurationError: one line for each key that is unknown, missing or wrong.
+    """
+    env = os.environ if environ is None else environ
+    file = Path(path or env.get(FILE_VARIABLE) or DEFAULT_FILE)
+    given = _read(file)
+    given["aws"] = _with_region(given.get("aws"), env)
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, file)) from error
+    if unknown := _unknown_variables(env):
+        raise ConfigurationError(
+            "\n".join(
+                f"environment: {name} is no setting; see docs/configuration.md" for name in unknown
+            )
+        )
+    if not settings.aws.region:
+        raise ConfigurationError(f"{file}: aws.region is missing; set AWS_REGION")
+    return settings
+
+
+def provider_keys(
+    settings: Settings, environ: Mapping[str, str] | None = None
+) -> dict[str, SecretStr]:
+    """The key of every provider that needs one, by the provider's name.
+
+    Raises:
+        ConfigurationError: a provider without its key.
+    """
+    env = os.environ if environ is None else environ
+    wanted = {
+        name: variable
+        for name, provider in settings.providers.items()
+        if (variable := KEY_VARIABLES.get(provider.kind))
+    }
+    missing = [
+        f"providers.{name} has no key; set {variable} in the environment, or remove the provider"
+        for name, variable in wanted.items()
+        if not env.get(variable)
+    ]
+    if missing:
+        raise ConfigurationError("\n".join(missing))
+    return {name: SecretStr(env[variable]) for name, variable in wanted.items()}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file}: cannot be read ({error.strerror}); create it, or name another file in "
+            f"{FILE_VARIABLE}"
+        ) from error
+    try:
+        given = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{file}: is no YAML: {error}") from error
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise ConfigurationError(f"{file}: must hold keys such as `queues:` at its top level")
+    return {str(key): value for key, value in given.items()}
+
+
+def _with_region(aws: object, env: Mapping[str, str]) -> object:
+    region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION")
+    if aws is None and region:
+        return {"region": region}
+    if isinstance(aws, dict) and not aws.get("region") and region:
+        return {**aws, "region": region}
+    return aws or {}
+
+
+def _unknown_variables(env: Mapping[str, str]) -> list[str]:
+    known = {FILE_VARIABLE.casefold()}
+    for name in Settings.model_fields:
+        known.add(f"{PREFIX}{name}".casefold())
+    prefixes = tuple(f"{name}__" for name in known)
+    return sorted(
+        name
+        for name in env
+        if name.startswith(PREFIX)
+        and name.casefold() not in known
+        and not name.casefold().startswith(prefixes)
+    )
+
+
+def _explain(error: ValidationError, file: Path) -> str:
+    return "\n".join(f"{file}: {_sentence(fault)}" for fault in error.errors())
+
+
+def _sentence(fault: Any) -> str:
+    key = _dotted(fault["loc"])
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{key} is no setting; see docs/configuration.md{_secret_hint(key)}"
+        case "missing":
+            return f"{key} is missing; see docs/configuration.md"
+        case "union_tag_invalid":
+            kinds = fault["ctx"]["expected_tags"]
+            return f"{key}: kind {fault['ctx']['tag']!r} is not known; use one of {kinds}"
+        case "value_error":
+            text = str(fault["ctx"]["error"])
+            # A sentence that starts with a key of its own ("urls: …") continues the path.
+            head, colon, _ = text.partition(":")
+            return f"{key}.{text}" if colon and head.isidentifier() else f"{key} {text}"
+        case _:
+            return f"{key}: {fault['msg'].lower()} (got {fault['input']!r})"
+
+
+def _secret_hint(key: str) -> str:
+    if not any(word in key.lower() for word in ("key", "secret", "token", "password")):
+        return ""
+    return "; secrets come from the environment: " + ", ".join(sorted(KEY_VARIABLES.values()))
+
+
+def _dotted(location: Iterable[int | str]) -> str:
+    """`providers.ses.weight` from pydantic's location, which names the union's member too."""
+    parts = [str(part) for part in location]
+    if parts[:1] == ["providers"] and len(parts) > 2:  # noqa: PLR2004 - providers, name, kind, …
+        del parts[2]
+    return ".".join(parts)

@@ -1,0 +1,1 @@
+"""The HTTP API: takes mail in and answers once a queue has it."""
