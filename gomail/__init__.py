@@ -1,1 +1,1 @@
-"""The kernel of gomail: words and rules, ports and their adapters; no web framework, no dataflow."""
+"""The kernel of gomail: words, rules, ports and adapters; no web framework, no dataflow."""

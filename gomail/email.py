@@ -1,8 +1,9 @@
 """What an email is, what makes one valid, and how it is written on the queue. Pure.
 
-The sentences are the HTTP contract's and are also the reasons under which the dispatcher dead-letters
-what no API has checked. An address that passes the fast pattern is one the full validator would accept
-unchanged (a property test holds that); only others pay for the validator (25 µs against 1).
+The sentences are the HTTP contract's and are also the reasons under which the dispatcher
+dead-letters what no API has checked. An address that passes the fast pattern is one the full
+validator would accept unchanged (a property test holds that); only others pay for the validator
+(25 µs against 1).
 """
 
 import json
@@ -39,11 +40,11 @@ _LABELS = {
 # The longest header value SES takes; a name or subject beyond it could not be sent by anybody.
 HEADER_LIMIT = 995
 
-# C0, DEL, C1, line and paragraph separators and the two non-characters: in a header each can end the
-# line or be cut by the next relay. Lone surrogates cannot be encoded at all.
+# C0, DEL, C1, line and paragraph separators and the two non-characters: in a header each can end
+# the line or be cut by the next relay. Lone surrogates cannot be encoded at all.
 _HEADER_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff\ud800-\udfff]")
-# What SQS refuses in a message (its CreateQueue reference): everything below space but TAB, LF and CR,
-# surrogates and the two non-characters.
+# What SQS refuses in a message (its SendMessage reference): everything below space but TAB, LF and
+# CR, surrogates and the two non-characters.
 _BODY_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -70,7 +71,7 @@ class Email:
         return {wire: value for wire, name in _FIELDS.items() if (value := getattr(self, name))}
 
 
-class NotAnEmail(ValueError):  # noqa: N818 - read as a sentence where it is raised
+class NotAnEmail(ValueError):
     """The JSON has not the shape of a request: a wrong type somewhere."""
 
 
@@ -161,7 +162,7 @@ class Message:
     """When the API took it, RFC 3339 in UTC with milliseconds; empty from the Go service."""
 
 
-class Unreadable(ValueError):  # noqa: N818 - read as a sentence where it is raised
+class Unreadable(ValueError):
     """A queue message that is no email; the text is the reason for the dead-letter queue."""
 
 

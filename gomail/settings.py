@@ -1,8 +1,8 @@
 """All settings of both processes: `bytewax.yaml`, then the environment, into one frozen value.
 
 Read once when a process starts; nothing else reads files or the environment. Whatever is unknown,
-missing or contradictory stops the start with one line for each key that says what to do. Secrets come
-from the environment only, and only the dispatcher asks for them (`provider_keys`).
+missing or contradictory stops the start with one line for each key that says what to do. Secrets
+come from the environment only, and only the dispatcher asks for them (`provider_keys`).
 """
 
 import os

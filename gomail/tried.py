@@ -1,0 +1,65 @@
+"""What is known of messages already tried: where, with which outcome, and how it ended. Pure.
+
+Bounded: the oldest of 100,000 ids is forgotten first. Forgetting costs at most a needless attempt
+or, for an id that was accepted and whose copy comes back much later, a duplicate.
+"""
+
+from dataclasses import dataclass, field
+
+from gomail.outcome import OutcomeClass
+
+CAPACITY = 100_000
+
+
+@dataclass(slots=True)
+class Record:
+    """One message's history in this process."""
+
+    outcomes: dict[str, OutcomeClass] = field(default_factory=dict)
+    """The last outcome at each provider."""
+    accepted: bool = False
+    final: tuple[str, str] | None = None
+    """Reason and code, once it was decided to dead-letter it."""
+
+
+NOTHING = Record()
+"""The history of a message nobody has tried; never written to."""
+
+_ACCEPTED = Record(accepted=True)
+
+
+class Tried:
+    """Records by message id, the least recently touched first."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._records: dict[str, Record] = {}
+        self._capacity = capacity
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def of(self, message_id: str) -> Record:
+        """What is known of a message; to be read, not written."""
+        return self._records.get(message_id, NOTHING)
+
+    def note(self, message_id: str, provider: str, kind: OutcomeClass) -> None:
+        """Remember an outcome; acceptance replaces all that went before."""
+        if kind is OutcomeClass.ACCEPTED:
+            self._put(message_id, _ACCEPTED)
+            return
+        record = self._records.get(message_id)
+        if record is None or record is _ACCEPTED:
+            record = Record(accepted=record is _ACCEPTED)
+        record.outcomes[provider] = kind
+        self._put(message_id, record)
+
+    def finish(self, message_id: str, reason: str, code: str) -> None:
+        """Remember that a message goes to the dead-letter queue and must not be sent again."""
+        record = self._records.get(message_id) or Record()
+        self._put(message_id, Record(record.outcomes, record.accepted, (reason, code)))
+
+    def _put(self, message_id: str, record: Record) -> None:
+        self._records.pop(message_id, None)
+        self._records[message_id] = record
+        if len(self._records) > self._capacity:
+            del self._records[next(iter(self._records))]
