@@ -9,7 +9,7 @@ export function App({ sandboxMailbox }: { sandboxMailbox: string | null }) {
           <Envelope />
           <div>
             <h1>gomail</h1>
-            <p>Every email is queued first, then goes out by a provider that is healthy.</p>
+            <p>Transactional email through a durable queue and whichever provider is healthy.</p>
           </div>
         </div>
         {sandboxMailbox && (

@@ -77,7 +77,7 @@ export function ComposeForm() {
             Send email
           </button>
           <p className="shortcut">
-            <kbd>Ctrl</kbd> or <kbd>⌘</kbd> with <kbd>Enter</kbd> sends from the body, too.
+            From the body: <kbd>Ctrl</kbd> or <kbd>⌘</kbd> + <kbd>Enter</kbd>
           </p>
         </div>
       </form>

@@ -18,19 +18,23 @@ export function SubmitState({ state }: { state: State }) {
         </div>
       )
     case 'refused':
-      return (
-        <div className="state refused">
-          <p>{state.refusal.certain ? 'Not queued' : 'Not confirmed'}</p>
-          <ul>
-            {reasons(state.refusal).map((sentence) => (
-              <li key={sentence}>{sentence}</li>
-            ))}
-          </ul>
-        </div>
-      )
+      return <Refused refusal={state.refusal} />
     default:
       return state satisfies never
   }
+}
+
+function Refused({ refusal }: { refusal: Refusal }) {
+  return (
+    <div className={refusal.certain ? 'state refused' : 'state refused unconfirmed'}>
+      <p>{refusal.certain ? 'Not queued' : 'Not confirmed'}</p>
+      <ul>
+        {reasons(refusal).map((sentence) => (
+          <li key={sentence}>{sentence}</li>
+        ))}
+      </ul>
+    </div>
+  )
 }
 
 function reasons({ above, fields }: Refusal): string[] {
