@@ -1,0 +1,10 @@
+"""The cloud on one machine: an SQS-compatible queue, SES and SendGrid endpoints, and a mailbox.
+
+`python -m sandbox` serves all of it on one loopback port. Its handlers are thin: a request costs
+about 0.1 ms of one core, so that load tests measure what they test and not the sandbox.
+
+`queue.py` holds the rules of a queue and is pure; `store.py` keeps queues in SQLite; `sqs.py`,
+`ses.py` and `sendgrid.py` speak the three protocols; `faults.py` decides which calls go wrong;
+`mailbox.py` remembers what was accepted; `desk.py` serves mailbox, calls and switches;
+`__main__.py` puts them together.
+"""

@@ -1,0 +1,114 @@
+"""Reads the command line, opens the port and the file, and serves until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import ipaddress
+import json
+import signal
+import sqlite3
+import sys
+import time
+
+import uvloop
+
+from sandbox.app import Sandbox
+from sandbox.store import NoStore, SqliteStore
+
+_BACKLOG = 1024
+_MAX_RECEIVES = "1000"
+
+
+def main() -> int:
+    """Run the sandbox; gives back the exit status."""
+    options = _options()
+    if not options.anywhere and not _is_loopback(options.host):
+        return _fail(f"{options.host} is not this machine; add --anywhere to serve others, too.")
+    try:
+        store = SqliteStore(options.data) if options.data else NoStore()
+        sandbox = Sandbox(store, bad_key=options.bad_key)
+        _create_queues(sandbox, options.queue, options.dead_letter)
+    except sqlite3.Error as error:
+        return _fail(f"{options.data} cannot be used ({error}); name another file with --data.")
+    try:
+        return uvloop.run(_serve(sandbox, options.host, options.port))
+    finally:
+        store.close()
+
+
+async def _serve(sandbox: Sandbox, host: str, port: int) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        listener = await loop.create_server(sandbox.server(), host, port, backlog=_BACKLOG)
+    except OSError as error:
+        return _fail(_port_sentence(error, host, port))
+    bound = listener.sockets[0].getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    print(f"sandbox ready on http://{shown}:{bound}", flush=True)  # noqa: T201  the one line
+    await stop.wait()
+    # Open calls end here with their connections: clients of a queue must bear that anyway.
+    listener.close()
+    return 0
+
+
+def _create_queues(sandbox: Sandbox, names: list[str], dead_letter: str | None) -> None:
+    now = time.time()
+    redrive: dict[str, str] = {}
+    if dead_letter is not None:
+        arn = _ensure(sandbox, dead_letter, {}, now)
+        policy = {"deadLetterTargetArn": arn, "maxReceiveCount": _MAX_RECEIVES}
+        redrive = {"RedrivePolicy": json.dumps(policy)}
+    for name in names:
+        _ensure(sandbox, name, redrive, now)
+
+
+def _ensure(sandbox: Sandbox, name: str, attributes: dict[str, str], now: float) -> str:
+    if name not in sandbox.queues:
+        sandbox.queues.create(name, attributes, now)
+    return sandbox.queues.get(name).settings.arn
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="The cloud on one machine: SQS, SES v2 and SendGrid, a mailbox and faults.",
+        epilog="The mailbox and the fault switches are at http://HOST:PORT/mailbox.html",
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    add("--port", type=int, default=9324, help="port, 0 for a free one (default: %(default)s)")
+    add("--data", metavar="FILE", help="keep queues in this file (default: memory only)")
+    add("--queue", metavar="NAME", action="append", default=[], help="create it; repeatable")
+    add("--dead-letter", metavar="NAME", help="create it first; takes dead letters of the others")
+    add("--bad-key", default="bad", help="access key that providers refuse (default: %(default)s)")
+    add("--anywhere", action="store_true", help="allow a host that others can reach")
+    return parser.parse_args()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _port_sentence(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is busy; choose another with --port, or --port 0 for a free one."
+    return f"Cannot listen at {host} port {port} ({error.strerror}); see --host and --port."
+
+
+def _fail(sentence: str) -> int:
+    print(sentence, file=sys.stderr)  # noqa: T201  the sentence is for people
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Puts the endpoints together: one table from method and path to handler, one server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import web
+
+from sandbox.desk import Desk
+from sandbox.http import Handler, json_answer
+from sandbox.mailbox import Mailbox
+from sandbox.operations import Cloud, Store
+from sandbox.provider import ProviderEndpoint, Rejected
+from sandbox.queues import Queues
+from sandbox.sendgrid import SendGrid
+from sandbox.ses import Ses, account
+from sandbox.sqs import SqsEndpoint
+from sandbox.waiting import Waiting
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http_parser import RawRequestMessage
+    from aiohttp.streams import StreamReader
+    from aiohttp.web_protocol import RequestHandler
+
+# An email of 40 MB is the most that SES takes; in JSON it is a third larger.
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+class LoadedStore(Store, Protocol):
+    """A store that can also give back what it kept."""
+
+    def load(self, queues: Queues) -> None:
+        """Give the queues back what was kept."""
+
+
+class Sandbox:
+    """Everything `python -m sandbox` serves."""
+
+    def __init__(self, store: LoadedStore, *, bad_key: str = "bad") -> None:
+        self.queues = Queues(store)
+        store.load(self.queues)
+        self._mailbox = Mailbox()
+        self._ses = ProviderEndpoint(Ses(bad_key), self._mailbox)
+        self._sendgrid = ProviderEndpoint(SendGrid(bad_key), self._mailbox)
+        sqs = SqsEndpoint(Cloud(self.queues, store, Waiting()))
+        providers = {"ses": self._ses, "sendgrid": self._sendgrid}
+        self._routes: dict[tuple[str, str], Handler] = {
+            ("POST", "/"): sqs.handle,
+            ("POST", "/v2/email/outbound-emails"): self._ses.handle,
+            ("GET", "/v2/email/account"): self._account,
+            ("POST", "/v3/mail/send"): self._sendgrid.handle,
+            **Desk(self._mailbox, providers, sqs).routes(),
+        }
+
+    def server(self) -> web.Server:
+        """A server of all endpoints; must be called in a running loop."""
+        return web.Server(
+            self._handle,
+            request_factory=_request,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=3600,
+        )
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        path = request.raw_path.partition("?")[0]
+        handler = self._routes.get((request.method, path))
+        if handler is not None:
+            return await handler(request)
+        return json_answer({"error": f"There is no {request.method} {path} here."}, 404)
+
+    async def _account(self, request: web.BaseRequest) -> web.Response:
+        try:
+            self._ses.dialect.authenticate(request.headers)
+        except Rejected as rejection:
+            return self._ses.dialect.rejected(rejection)
+        return account(self._ses, self._mailbox.counts()["by_provider"].get("ses", 0))
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(
+        message, payload, protocol, writer, task, loop, client_max_size=_MOST_BYTES
+    )

@@ -1,0 +1,125 @@
+"""Serves what people and tests look at and turn: mailbox, calls, fault switches, and their page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+
+from sandbox.faults import BadSwitches, QueueSwitches, Switches, described, switches
+from sandbox.http import Handler, json_answer
+
+if TYPE_CHECKING:
+    from sandbox.mailbox import Mailbox
+    from sandbox.provider import ProviderEndpoint
+    from sandbox.sqs import SqsEndpoint
+
+_LIMIT = 100
+_MOST = 10_000
+_PAGE = {
+    "/mailbox.html": ("mailbox.html", "text/html; charset=utf-8"),
+    "/mailbox.js": ("mailbox.js", "text/javascript; charset=utf-8"),
+    "/mailbox.css": ("mailbox.css", "text/css; charset=utf-8"),
+}
+_GUARDS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+class Desk:
+    """The sandbox's own endpoints."""
+
+    def __init__(
+        self, mailbox: Mailbox, providers: dict[str, ProviderEndpoint], sqs: SqsEndpoint
+    ) -> None:
+        self._mailbox = mailbox
+        self._endpoints: dict[str, ProviderEndpoint | SqsEndpoint] = {**providers, "sqs": sqs}
+
+    def routes(self) -> dict[tuple[str, str], Handler]:
+        """Method and path of each endpoint; PUT /faults/{provider} once a provider."""
+        table: dict[tuple[str, str], Handler] = {
+            ("GET", "/"): self.front,
+            ("GET", "/health"): self.health,
+            ("GET", "/mailbox"): self.emails,
+            ("DELETE", "/mailbox"): self.forget_emails,
+            ("GET", "/mailbox/count"): self.count,
+            ("GET", "/calls"): self.calls,
+            ("DELETE", "/calls"): self.forget_calls,
+            ("GET", "/faults"): self.faults,
+        }
+        table |= {("GET", path): self.page for path in _PAGE}
+        table |= {("PUT", f"/faults/{name}"): self.set_faults for name in self._endpoints}
+        return table
+
+    async def front(self, _: web.BaseRequest) -> web.Response:
+        """Lead a browser to the page."""
+        return web.Response(status=302, headers={"Location": "/mailbox.html"})
+
+    async def health(self, _: web.BaseRequest) -> web.Response:
+        """Say that the sandbox is there."""
+        return json_answer({"status": "ok"})
+
+    async def page(self, request: web.BaseRequest) -> web.Response:
+        """One of the page's files."""
+        name, kind = _PAGE[request.path]
+        body = (Path(__file__).parent / name).read_bytes()
+        return web.Response(body=body, headers={"Content-Type": kind, **_GUARDS})
+
+    async def emails(self, request: web.BaseRequest) -> web.Response:
+        """The accepted emails."""
+        query = request.query
+        try:
+            after = int(query["after"]) if "after" in query else None
+            limit = int(query.get("limit", _LIMIT))
+        except ValueError:
+            return json_answer({"error": "after and limit must be whole numbers."}, 400)
+        emails = self._mailbox.listed(
+            provider=query.get("provider"),
+            id_=query.get("id"),
+            after=after,
+            limit=max(0, min(limit, _MOST)),
+        )
+        return json_answer({"emails": emails})
+
+    async def forget_emails(self, _: web.BaseRequest) -> web.Response:
+        """Empty the mailbox."""
+        self._mailbox.clear()
+        return web.Response(status=204)
+
+    async def count(self, _: web.BaseRequest) -> web.Response:
+        """How many emails were accepted."""
+        return json_answer(self._mailbox.counts())
+
+    async def calls(self, _: web.BaseRequest) -> web.Response:
+        """The calls of every endpoint."""
+        return json_answer({name: e.calls.described() for name, e in self._endpoints.items()})
+
+    async def forget_calls(self, _: web.BaseRequest) -> web.Response:
+        """Count anew."""
+        for endpoint in self._endpoints.values():
+            endpoint.calls.clear()
+        return web.Response(status=204)
+
+    async def faults(self, _: web.BaseRequest) -> web.Response:
+        """The switches of every endpoint."""
+        return json_answer({name: described(e.switches) for name, e in self._endpoints.items()})
+
+    async def set_faults(self, request: web.BaseRequest) -> web.Response:
+        """Replace the switches of one endpoint."""
+        endpoint = self._endpoints[request.path.rsplit("/", 1)[-1]]
+        try:
+            wanted = orjson.loads(await request.read())
+            if isinstance(endpoint.switches, QueueSwitches):
+                endpoint.set(switches(QueueSwitches, wanted))
+            else:
+                endpoint.set(switches(Switches, wanted))
+        except orjson.JSONDecodeError:
+            return json_answer({"error": "The switches must be a JSON object."}, 400)
+        except BadSwitches as error:
+            return json_answer({"error": str(error)}, 400)
+        return json_answer(described(endpoint.switches))
