@@ -4,14 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 WEB = Path(__file__).parents[2] / "web"
 DIST = WEB / "dist"
+LOCK = WEB / "package-lock.json"
 
 
-class NotBuilt(Exception):
-    """There is no build and none could be made; the message says why."""
+class NotBuildable(Exception):
+    """This machine cannot build the client; the message says why."""
 
 
 def built() -> Path:
@@ -34,7 +36,8 @@ def sources() -> list[Path]:
     folders = (WEB / "src", WEB / "public")
     return [
         *(file for folder in folders for file in folder.rglob("*") if file.is_file()),
-        *(WEB / name for name in ("index.html", "vite.config.ts", "package-lock.json")),
+        LOCK,
+        *(WEB / name for name in ("index.html", "vite.config.ts")),
     ]
 
 
@@ -44,16 +47,25 @@ def build() -> None:
     search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     npm = shutil.which("npm", path=search)
     if npm is None:
-        raise NotBuilt("web/dist is missing or stale, and there is no npm to build it with.")
-    installed = (WEB / "node_modules").exists()
-    for command in ([] if installed else [["ci"]]) + [["run", "build"]]:
-        done = subprocess.run(
-            [npm, *command],
-            cwd=WEB,
-            env=os.environ | {"PATH": search},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise NotBuilt(f"npm {' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        raise NotBuildable("web/dist is missing or stale, and there is no npm to build it with.")
+    run = partial(
+        subprocess.run,
+        cwd=WEB,
+        env=os.environ | {"PATH": search},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if not is_installed():
+        installed = run([npm, "ci"])
+        if installed.returncode != 0:
+            raise NotBuildable(f"npm ci failed:\n{installed.stdout}")
+    done = run([npm, "run", "build"])
+    assert done.returncode == 0, f"npm run build failed:\n{done.stdout}"
+
+
+def is_installed() -> bool:
+    """Whether node_modules was made from the lock file as it is now."""
+    mark = WEB / "node_modules" / ".package-lock.json"
+    return mark.exists() and mark.stat().st_mtime >= LOCK.stat().st_mtime

@@ -30,7 +30,7 @@ def chromium() -> Iterator[Browser]:
 def client_files() -> Path:
     try:
         return client_build.built()
-    except client_build.NotBuilt as reason:
+    except client_build.NotBuildable as reason:
         skip_or_fail(reason)
 
 
