@@ -45,6 +45,7 @@ class Desk:
         table: dict[tuple[str, str], Handler] = {
             ("GET", "/"): self.front,
             ("GET", "/health"): self.health,
+            ("GET", "/favicon.ico"): self.no_icon,
             ("GET", "/mailbox"): self.emails,
             ("DELETE", "/mailbox"): self.forget_emails,
             ("GET", "/mailbox/count"): self.count,
@@ -63,6 +64,10 @@ class Desk:
     async def health(self, _: web.BaseRequest) -> web.Response:
         """Say that the sandbox is there."""
         return json_answer({"status": "ok"})
+
+    async def no_icon(self, _: web.BaseRequest) -> web.Response:
+        """Spare browsers an error for the icon they always ask for."""
+        return web.Response(status=204)
 
     async def page(self, request: web.BaseRequest) -> web.Response:
         """One of the page's files."""
@@ -83,6 +88,7 @@ class Desk:
             id_=query.get("id"),
             after=after,
             limit=max(0, min(limit, _MOST)),
+            brief="brief" in query,
         )
         return json_answer({"emails": emails})
 

@@ -85,9 +85,12 @@ class Mailbox:
         }
 
     def listed(
-        self, *, provider: str | None, id_: str | None, after: int | None, limit: int
+        self, *, provider: str | None, id_: str | None, after: int | None, limit: int, brief: bool
     ) -> list[dict[str, Any]]:
-        """Emails in order: the first ones after number `after`, or else the last ones."""
+        """Emails in order: the first ones after number `after`, or else the last ones.
+
+        Brief ones come without bodies and payload.
+        """
         found: list[_Kept] = []
         for kept in reversed(self._kept):
             if after is not None and kept.seq <= after:
@@ -97,7 +100,7 @@ class Mailbox:
                 if after is None and len(found) == limit:
                     break
         found.reverse()
-        return [_described(kept) for kept in found[:limit]]
+        return [_summary(kept) if brief else _described(kept) for kept in found[:limit]]
 
     def _strip(self, kept: _Kept) -> None:
         e = kept.email
@@ -122,7 +125,7 @@ class Mailbox:
             del self._ids[id_]
 
 
-def _described(kept: _Kept) -> dict[str, Any]:
+def _summary(kept: _Kept) -> dict[str, Any]:
     email = kept.email
     return {
         "seq": kept.seq,
@@ -132,8 +135,14 @@ def _described(kept: _Kept) -> dict[str, Any]:
         "from": email.sender,
         "to": email.to,
         "subject": email.subject,
-        "text": email.text,
-        "html": email.html,
         "received_at": datetime.fromtimestamp(kept.received_at, UTC).isoformat(),
+    }
+
+
+def _described(kept: _Kept) -> dict[str, Any]:
+    return {
+        **_summary(kept),
+        "text": kept.email.text,
+        "html": kept.email.html,
         "payload": None if kept.payload is None else orjson.Fragment(kept.payload),
     }

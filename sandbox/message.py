@@ -74,7 +74,7 @@ def _check_characters(text: str) -> None:
     if found := _FORBIDDEN.search(text):
         raise Refused(
             "InvalidMessageContents",
-            f"Invalid binary character '#x{ord(found[0]):X}' was found in the message body, the set "
+            f"Invalid binary character '#x{ord(found[0]):X}' was found in the message, the set "
             "of allowed characters is #x9 | #xA | #xD | [#x20 to #xD7FF] | [#xE000 to #xFFFD] | "
             "[#x10000 to #x10FFFF]",
         )
