@@ -95,7 +95,7 @@ class Router:
             for name, weight in weights.items()
         }
         self.exits = tuple(self._by_name.values())
-        self._most_room = most_room
+        self.most_room = most_room
         self._probe_interval = probe_interval
         self._random = random
         self._virtual = 0.0
@@ -212,15 +212,22 @@ class Router:
 
     # -- what comes back ---------------------------------------------------------------------
 
-    def note(self, name: str, outcome: Outcome, way: Way, now: float) -> None:
-        """Let an outcome change the provider's room, pause and probes."""
+    def note(
+        self, name: str, outcome: Outcome, way: Way, now: float, *, unrouted: int = 0
+    ) -> None:
+        """Let an outcome change the provider's room, pause and probes.
+
+        Of the room in use count, with what the provider has in hand, the messages received or
+        asked for that may still come to it: long polls of idle queues hold room too.
+        """
         exit_ = self.exit(name)
         match outcome.kind:
             case OutcomeClass.ACCEPTED:
                 exit_.pause = FIRST_PAUSE
                 self._recent.append(True)
-                if exit_.in_hand >= USED_TO_GROW * exit_.room:
-                    exit_.room = min(self._most_room, exit_.room + 1)
+                used = exit_.in_hand + unrouted / len(self.exits)
+                if used >= USED_TO_GROW * exit_.room:
+                    exit_.room = min(self.most_room, exit_.room + 1)
             case OutcomeClass.FAILED | OutcomeClass.UNKNOWN:
                 self._recent.append(False)
                 exit_.room = max(1, exit_.room - 1)
@@ -248,7 +255,7 @@ class Router:
         if verdict <= way.verdict:
             return
         way.healthy, way.verdict = healthy, verdict
-        way.room = min(FIRST_ROOM, self._most_room)
+        way.room = min(FIRST_ROOM, self.most_room)
         way.last_probe_good = False
         way.probed_at = now
         way.next_probe_at = now + self._jittered_interval()

@@ -1,0 +1,343 @@
+"""What one process has in hand, and what it knows of each message and each provider.
+
+A desk is shared by the workers of a process and by the courier's loop; every method takes the one
+lock, once a batch. It does the bookkeeping; what is decided is decided by the pure rules it calls.
+Each worker has a `Lane`: its router, its room, and the attempts that came back.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import random
+
+from flows.mail import Attempt, Letter, Receipt, Routed, Settlement
+from gomail.email import Email, Unreadable, decode
+from gomail.health import Observation, Sign, sign_of
+from gomail.outcome import Outcome
+from gomail.queue import BATCH
+from gomail.routing import FIRST_ROOM, Candidate, Router
+from gomail.settlement import (
+    FAILED_HERE,
+    NO_ROOM_DELAY,
+    DeadLetter,
+    Decision,
+    Delete,
+    LetGo,
+    Policy,
+    Return,
+    given_up,
+    settle,
+)
+from gomail.tried import Tried
+
+log = logging.getLogger(__name__)
+
+SMALLEST_TYPICAL_BODY = 1_024
+
+Able = Callable[[Email], Collection[str]]
+"""The names of the providers that can carry an email."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings the desk passes on to the rules."""
+
+    weights: Mapping[str, float]
+    policy: Policy = field(default_factory=Policy)
+    max_in_flight: int = 256
+    max_bytes: int = 64 * 1_048_576
+    probe_interval: float = 1.0
+
+
+class Desk:
+    """The mail in the hands of one process."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        able: Able | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        random: Callable[[], float] = random,
+    ) -> None:
+        self.lock = threading.Lock()
+        self.rules = rules
+        self.tried = Tried()
+        self.monotonic, self.wall, self.random = monotonic, wall, random
+        self.all = frozenset(rules.weights)
+        self.able = able or (lambda _email: self.all)
+        self._in_hand: dict[str, Letter] = {}
+        self._lanes: dict[int, Lane] = {}
+        self._threads: dict[int, Lane] = {}
+
+    def lane(self, index: int) -> "Lane":
+        """The lane of the worker whose thread this is.
+
+        The rooms are divided among the workers of this process.
+        """
+        with self.lock:
+            if index not in self._lanes:
+                self._lanes[index] = Lane(self, index)
+            self._threads[threading.get_ident()] = self._lanes[index]
+            most = max(FIRST_ROOM, self.rules.max_in_flight // len(self._lanes))
+            for lane in self._lanes.values():
+                lane.router.most_room = most
+            return self._lanes[index]
+
+    def lane_here(self) -> "Lane":
+        """The lane of the worker in whose thread this is called.
+
+        Bytewax tells a partition nothing of its worker; sinks, which it does tell, are built in the
+        same thread before.
+        """
+        return self._threads[threading.get_ident()]
+
+    def lane_of(self, letter: Letter) -> "Lane":
+        """The lane that holds a letter."""
+        return self._lanes[letter.lane]
+
+    @property
+    def lanes(self) -> Sequence["Lane"]:
+        """The lanes of this process's workers."""
+        return list(self._lanes.values())
+
+    def publish(self, provider: str, *, healthy: bool, verdict: int) -> bool:
+        """Let every router know a verdict; answers whether it was news."""
+        now = self.monotonic()
+        with self.lock:
+            news = any(
+                lane.router.exit(provider).verdict < verdict for lane in self._lanes.values()
+            )
+            for lane in self._lanes.values():
+                lane.router.publish(provider, healthy=healthy, verdict=verdict, now=now)
+        return news
+
+    def put_away(self, settled: Iterable[tuple[Letter, Receipt]]) -> None:
+        """These copies are settled; a letter leaves our hands with the last of its copies."""
+        with self.lock:
+            for letter, receipt in settled:
+                letter.receipts = [left for left in letter.receipts if left is not receipt]
+                if not letter.receipts:
+                    if self._in_hand.get(letter.id) is letter:
+                        del self._in_hand[letter.id]
+                    self._lanes[letter.lane].free(letter)
+
+    def buried(self, message_id: str) -> None:
+        """The dead-letter queue holds this message: copies of it are deleted from now on."""
+        with self.lock:
+            self.tried.bury(message_id)
+
+    def take(self, letter: Letter) -> Letter | Settlement | None:
+        """Take a letter in hand. Under the lock.
+
+        Of a message that is there already only the receipt is kept, the newer handle replacing the
+        older: this copy is settled with the first. Where the first is being settled just now, the
+        copy follows it.
+        """
+        first = self._in_hand.setdefault(letter.id, letter)
+        if first is letter:
+            return letter
+        match first.decision:
+            case None:
+                known = letter.receipts[0].queue_message_id
+                others = [left for left in first.receipts if left.queue_message_id != known]
+                first.receipts = others + letter.receipts
+                self._lanes[letter.lane].free(letter)
+                return None
+            case DeadLetter():  # once it is buried, the copy is recognised and deleted
+                return end(letter, Return(NO_ROOM_DELAY))
+            case decision:
+                return end(letter, decision)
+
+
+def end(letter: Letter, decision: Decision) -> Settlement:
+    """Decide on a letter without an attempt. Under the desk's lock."""
+    letter.decision = decision
+    return Settlement(letter, decision)
+
+
+class Lane:
+    """One worker's half of the desk. The courier's loop appends to `attempts`, the worker pops."""
+
+    def __init__(self, desk: Desk, index: int) -> None:
+        self.index = index
+        self.attempts: deque[Attempt] = deque()
+        self.open_sinks = 0
+        """Provider sinks that may still get letters."""
+        self.partitions = 0
+        """Partitions this worker reads."""
+        self._read_now = 0
+        """Those of them with a receive open."""
+        self.router = Router(
+            desk.rules.weights,
+            most_room=max(FIRST_ROOM, desk.rules.max_in_flight),
+            probe_interval=desk.rules.probe_interval,
+            random=desk.random,
+        )
+        self._desk = desk
+        self._unrouted = 0
+        self._bytes = 0
+        self._typical = float(SMALLEST_TYPICAL_BODY)
+
+    # -- the courier's loop --------------------------------------------------------------------
+
+    def reserve(self, *, first: bool) -> int:
+        """Credits for one receive; 0 for not now. `first`: the partition has no other open.
+
+        No partition may lock up the room of the others with long polls that stay empty: while
+        rooms are small each asks for its part only, and whoever reads already leaves their parts
+        to those who do not.
+        """
+        desk = self._desk
+        with desk.lock:
+            now = desk.monotonic()
+            part = self.router.capacity(now) // max(1, self.partitions)
+            wanted = min(BATCH, max(1, part))
+            pending = self._bytes + (self._unrouted + wanted) * self._typical
+            if pending > desk.rules.max_bytes / len(desk.lanes):
+                return 0
+            kept = 0 if first else wanted * (self.partitions - self._read_now)
+            granted = self.router.allowance(wanted, self._unrouted + kept, now)
+            self._unrouted += granted
+            self._read_now += bool(first and granted)
+            return granted
+
+    def landed(self, asked: int, letters: Sequence[Letter], *, first: bool) -> None:
+        """Exchange the credits of a receive for the letters it brought."""
+        with self._desk.lock:
+            self._read_now -= first
+            self._unrouted -= asked - len(letters)
+            sizes = [len(letter.body) for letter in letters]
+            self._bytes += sum(sizes)
+            largest = max(sizes, default=0)
+            self._typical = max(SMALLEST_TYPICAL_BODY, largest, 0.95 * self._typical)
+
+    def free(self, letter: Letter) -> None:
+        """Give back the room of a letter. Under the desk's lock."""
+        self._bytes -= len(letter.body)
+        if letter.provider is None:
+            self._unrouted -= 1
+        else:
+            self.router.release((letter.provider,))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is in hand or asked for."""
+        with self._desk.lock:
+            return self._unrouted == 0 and not any(way.in_hand for way in self.router.exits)
+
+    # -- the worker's steps --------------------------------------------------------------------
+
+    def read(self, letters: Sequence[Letter]) -> list[Letter | Settlement]:
+        """Decode letters and sort out those that need no provider any more."""
+        desk = self._desk
+        faults = {letter: fault for letter in letters if (fault := _decode(letter)) is not None}
+        now = desk.wall()
+        read: list[Letter | Settlement] = []
+        with desk.lock:
+            for letter in letters:
+                taken = desk.take(letter)
+                if isinstance(taken, Letter) and (
+                    ended := faults.get(taken) or self._end(taken, now)
+                ):
+                    taken = end(taken, ended)
+                if taken is not None:
+                    read.append(taken)
+        return read
+
+    def _end(self, letter: Letter, now: float) -> Delete | DeadLetter | None:
+        record = self._desk.tried.of(letter.id)
+        if record.accepted or record.buried:
+            return Delete()
+        if record.final is not None:
+            return DeadLetter(*record.final)
+        if (age := now - letter.sent_at) >= self._desk.rules.policy.give_up_after:
+            return given_up(age)
+        return None
+
+    def route(self, letters: Sequence[Letter]) -> list[Routed | Settlement]:
+        """Choose a provider for each letter."""
+        desk = self._desk
+        for letter in letters:
+            able = desk.able(letter.email) if letter.email else desk.all
+            letter.eligible = None if len(able) == len(desk.all) else frozenset(able)
+        with desk.lock:
+            candidates = [
+                Candidate(desk.tried.of(letter.id).outcomes, letter.eligible) for letter in letters
+            ]
+            choices = self.router.route(candidates, desk.monotonic())
+            routed: list[Routed | Settlement] = []
+            for letter, choice in zip(letters, choices, strict=True):
+                if choice.exit is None:
+                    routed.append(end(letter, _nowhere(letter)))
+                    continue
+                way = choice.exit
+                letter.provider = way.name
+                self._unrouted -= 1
+                routed.append(Routed(letter, way.name, choice.way, way.verdict))
+        return routed
+
+    def judge(self, attempts: Sequence[Attempt]) -> list[Settlement]:
+        """Decide what becomes of each letter that came back, and what that says of its provider."""
+        desk = self._desk
+        now, wall = desk.monotonic(), desk.wall()
+        with desk.lock:
+            return [
+                self._judge(attempt.routed, attempt.outcome, now, wall)
+                if attempt.outcome
+                else end(attempt.routed.letter, LetGo())
+                for attempt in attempts
+            ]
+
+    def _judge(self, routed: Routed, outcome: Outcome, now: float, wall: float) -> Settlement:
+        desk, letter = self._desk, routed.letter
+        observation = self._observation(routed, outcome)
+        desk.tried.note(letter.id, routed.provider, outcome.kind)
+        self.router.note(routed.provider, outcome, routed.way, now, unrouted=self._unrouted)
+        eligible = letter.eligible if letter.eligible is not None else desk.all
+        decision = settle(
+            outcome,
+            outcomes=desk.tried.of(letter.id).outcomes,
+            eligible=eligible,
+            ready=[way.name for way in self.router.ready(now) if way.name in eligible],
+            receive_count=letter.receive_count,
+            age=wall - letter.sent_at,
+            policy=desk.rules.policy,
+            random=desk.random,
+        )
+        if isinstance(decision, DeadLetter):
+            desk.tried.finish(letter.id, decision.reason, decision.code)
+        letter.decision = decision
+        return Settlement(letter, decision, routed.provider, outcome, observation)
+
+    def _observation(self, routed: Routed, outcome: Outcome) -> Observation | None:
+        sign = sign_of(outcome)
+        if sign is None:
+            return None
+        before = self._desk.tried.of(routed.letter.id).outcomes.get(routed.provider)
+        # One message that fails again and again at one provider is counted once: it may be the
+        # message. Anything else would let one bad message take a provider down.
+        if sign is not Sign.GOOD and before in FAILED_HERE:
+            return None
+        return Observation(sign, routed.verdict)
+
+
+def _decode(letter: Letter) -> DeadLetter | None:
+    """Read a letter in place; the end of it where it cannot be read."""
+    try:
+        message = decode(letter.body, queue_message_id=letter.id)
+    except Unreadable as fault:  # it goes to the dead-letter queue unchanged
+        return DeadLetter("unreadable", "unreadable", str(fault))
+    letter.id, letter.email, letter.accepted_at = message.id, message.email, message.accepted_at
+    return None
+
+
+def _nowhere(letter: Letter) -> DeadLetter | Return:
+    """No room just now, or no provider that could ever carry it."""
+    if letter.eligible is not None and not letter.eligible:
+        return DeadLetter("no provider can carry it", "ineligible")
+    return Return(NO_ROOM_DELAY)

@@ -1,0 +1,313 @@
+"""The dispatch dataflow: `python -m bytewax.run flows.dispatch`. Composition root of the process.
+
+`wire` is the picture: letters are received, read, routed and sent; what comes back is settled with
+the queue and tells the health step, whose verdicts the router of every worker sees. `flow` builds
+the parts from the settings; importing this module builds nothing.
+"""
+
+import asyncio
+import atexit
+import functools
+import gc
+import logging
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ParamSpec, TypeVar
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from pydantic import SecretStr
+
+from flows.courier import Courier, Loop
+from flows.desk import Desk, Rules
+from flows.loopback import AttemptSource, ProviderSink
+from flows.mail import Attempt, Letter, Routed, Settlement
+from flows.receive import LetterSource, Reader
+from flows.settle import Settler, SettleSink
+from flows.stopping import Stop
+from flows.verdicts import HealthStep, ViewSink, to_every_worker
+from gomail.aws import Signer, endpoint, find_credentials
+from gomail.email import Email
+from gomail.errors import ConfigurationError
+from gomail.health import Health, Observation, Thresholds
+from gomail.http import AiohttpTransport, Transport
+from gomail.outcome import OutcomeClass
+from gomail.providers import Provider
+from gomail.providers.table import Supplies
+from gomail.providers.table import build as make
+from gomail.queue import Queue
+from gomail.queue.sqs import open_queue
+from gomail.settings import SesSettings, Settings, load, provider_keys
+from gomail.settlement import DeadLetter, Delete, LetGo, Policy, Return
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the dataflow is wired from."""
+
+    letters: LetterSource
+    desk: Desk
+    courier: Courier
+    settler: Settler
+    stop: Stop
+    thresholds: Thresholds
+
+
+def flow() -> Dataflow:
+    """The dataflow of this process, built from `bytewax.yaml` and the environment."""
+    try:
+        settings = load()
+        logging.basicConfig(
+            level=settings.log_level,
+            format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        )
+        parts = build(settings)
+    except ConfigurationError as error:  # nothing has been received: the process does not start
+        print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it
+        raise SystemExit(1) from None
+    parts.stop.on_signals()
+    # What exists now lives as long as the process: keep the collector away from it (a quarter of
+    # the CPU a message went into collections), and let it run seldom.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+    return wire(parts)
+
+
+def wire(parts: Parts) -> Dataflow:
+    """The picture: one line an arrow."""
+    desk = parts.desk
+    dataflow = Dataflow("dispatch")
+
+    letters = op.input("receive", dataflow, parts.letters)
+    read = op.flat_map_batch("read", letters, logged(functools.partial(_read, desk)))
+    routed = op.flat_map_batch("route", read, logged(functools.partial(_route, desk)))
+    for name in sorted(desk.all):
+        mine = op.flat_map_batch(f"for_{name}", routed, functools.partial(_for, name))
+        op.output(name, mine, ProviderSink(desk, parts.courier))
+
+    attempts = op.input("outcomes", dataflow, AttemptSource(desk, parts.stop.over))
+    judged = op.flat_map_batch("judge", attempts, logged(functools.partial(_judge, desk)))
+    unsent = op.flat_map_batch("unsent", routed, _unsent)
+    settled = op.merge("settle", unsent, judged)
+    for name, kind in (("delete", _is_delete), ("return", _is_return), ("bury", _is_dead_letter)):
+        op.output(name, op.filter(f"to_{name}", settled, kind), SettleSink(parts.settler))
+
+    signs = op.flat_map("signs", judged, logged(_sign))
+    step = functools.partial(_health_step, parts.thresholds)
+    changes = op.stateful_batch("health", signs, step)
+    op.output("publish", op.flat_map("to_all", changes, to_every_worker), ViewSink(desk))
+    return dataflow
+
+
+def build(settings: Settings) -> Parts:
+    """Make the adapters and the parts, and start the loop that does their I/O.
+
+    Raises:
+        ConfigurationError: a key or credentials are missing.
+    """
+    keys = provider_keys(settings)
+    loop = Loop()
+    atexit.register(loop.close)
+    transport = AiohttpTransport()
+    queue, providers = loop.wait(_open(settings, keys, transport))
+    atexit.register(lambda: loop.wait(transport.close()))
+    return assemble(settings, loop=loop, queue=queue, providers=providers)
+
+
+def assemble(
+    settings: Settings, *, loop: Loop, queue: Queue, providers: Mapping[str, Provider]
+) -> Parts:
+    """The parts over given adapters."""
+    dispatch = settings.dispatch
+    desk = Desk(_rules(settings), able=_able(providers))
+    stop = Stop(dispatch.drain_timeout)
+    readers: list[Reader] = []
+
+    def wake_readers() -> None:
+        for reader in readers:
+            reader.wake()
+
+    def open_reader(url: str) -> Reader:
+        reader = Reader(
+            url,
+            queue=queue,
+            loop=loop,
+            desk=desk,
+            lane=desk.lane_here(),
+            settler=settler,
+            visibility=dispatch.visibility_timeout,
+            max_receivers=dispatch.max_receivers,
+        )
+        readers.append(reader)
+        stop.then(lambda: loop.call(reader.stop))
+        loop.call(lambda: loop.spawn(reader.run()))
+        log.info("reading %s", url)
+        return reader
+
+    settler = Settler(
+        loop, desk, queue, dead_letter=settings.queues.dead_letter, freed=wake_readers
+    )
+    return Parts(
+        letters=LetterSource(
+            settings.queues.urls,
+            retired=settings.queues.retired,
+            shards=settings.queues.shards,
+            open_reader=open_reader,
+            stop=stop,
+        ),
+        desk=desk,
+        courier=Courier(loop, desk, providers, send_timeout=dispatch.send_timeout),
+        settler=settler,
+        stop=stop,
+        thresholds=_thresholds(settings),
+    )
+
+
+async def _open(
+    settings: Settings, keys: Mapping[str, SecretStr], transport: Transport
+) -> tuple[Queue, dict[str, Provider]]:
+    region = settings.aws.region
+    credentials = await find_credentials(region)
+    queue = await open_queue(
+        region=region,
+        endpoint_url=settings.queues.endpoint_url,
+        transport=transport,
+        credentials=credentials,
+    )
+    providers = {}
+    for name, provider in settings.providers.items():
+        supplies = Supplies(transport=transport, key=keys.get(name))
+        if isinstance(provider, SesSettings):
+            own = provider.region or region
+            signer = Signer(credentials, service="ses", region=own)
+            url = await asyncio.to_thread(
+                endpoint, "sesv2", region=own, endpoint_url=provider.endpoint_url
+            )
+            supplies = replace(supplies, sign=signer.sign, endpoint=url)
+        providers[name] = make(name, provider, supplies)
+    return queue, providers
+
+
+def _rules(settings: Settings) -> Rules:
+    dispatch = settings.dispatch
+    return Rules(
+        weights={name: provider.weight for name, provider in settings.providers.items()},
+        policy=Policy(
+            give_up_after=dispatch.give_up_after,
+            dead_letter_unknown=dispatch.on_unknown == "dead-letter",
+        ),
+        max_in_flight=dispatch.max_in_flight,
+        max_bytes=dispatch.max_body_bytes_in_hand,
+        probe_interval=settings.health.probe_interval,
+    )
+
+
+def _thresholds(settings: Settings) -> Thresholds:
+    health = settings.health
+    return Thresholds(
+        failure_ratio=health.failure_ratio,
+        unhealthy_threshold=health.unhealthy_threshold,
+        healthy_threshold=health.healthy_threshold,
+        round_size=health.round_size,
+        round_seconds=health.round_seconds,
+    )
+
+
+def _able(providers: Mapping[str, Provider]) -> Callable[[Email], frozenset[str]]:
+    def able(email: Email) -> frozenset[str]:
+        return frozenset(
+            name for name, provider in providers.items() if provider.why_unable(email) is None
+        )
+
+    return able
+
+
+# -- steps ------------------------------------------------------------------------------------
+
+
+def logged(step: Callable[P, R]) -> Callable[P, R]:
+    """The step, its exceptions logged with their traceback before bytewax sees them.
+
+    In a cluster bytewax prints no traceback of ours. What is in hand then shows on its queue again.
+    """
+
+    @functools.wraps(step)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return step(*args, **kwargs)
+        except Exception:
+            log.exception("the dataflow ends: a step raised")
+            raise
+
+    return run
+
+
+def _read(desk: Desk, letters: list[Letter]) -> list[Letter | Settlement]:
+    return desk.lane_of(letters[0]).read(letters) if letters else []
+
+
+def _route(desk: Desk, items: list[Letter | Settlement]) -> list[Routed | Settlement]:
+    letters = [item for item in items if isinstance(item, Letter)]
+    ended: list[Routed | Settlement] = [item for item in items if isinstance(item, Settlement)]
+    return ended + desk.lane_of(letters[0]).route(letters) if letters else ended
+
+
+def _judge(desk: Desk, attempts: list[Attempt]) -> list[Settlement]:
+    if not attempts:
+        return []
+    settlements = desk.lane_of(attempts[0].routed.letter).judge(attempts)
+    _report(settlements)
+    return settlements
+
+
+def _report(settlements: Sequence[Settlement]) -> None:
+    """One line a batch; each message at DEBUG. Neither addresses nor bodies are logged."""
+    counts = Counter((one.provider, one.outcome.kind) for one in settlements if one.outcome)
+    summary = ", ".join(f"{provider} {kind} {count}" for (provider, kind), count in counts.items())
+    log.info("%s", summary)
+    for one in settlements:
+        if one.outcome and one.outcome.kind is not OutcomeClass.ACCEPTED:
+            log.info(
+                "message %s: %s %s (%s): %s",
+                one.letter.id, one.provider, one.outcome.kind, one.outcome.code, one.outcome.detail,
+            )  # fmt: skip
+        elif log.isEnabledFor(logging.DEBUG) and one.outcome:
+            log.debug("message %s: %s accepted %s", one.letter.id, one.provider, one.outcome.code)
+
+
+def _sign(one: Settlement) -> list[tuple[str, Observation]]:
+    if one.provider is None or one.observation is None:
+        return []
+    return [(one.provider, one.observation)]
+
+
+def _health_step(thresholds: Thresholds, resumed: Health | None) -> HealthStep:
+    return HealthStep(resumed, thresholds)
+
+
+def _for(name: str, items: list[Routed | Settlement]) -> list[Routed]:
+    return [item for item in items if isinstance(item, Routed) and item.provider == name]
+
+
+def _unsent(items: list[Routed | Settlement]) -> list[Settlement]:
+    return [item for item in items if isinstance(item, Settlement)]
+
+
+def _is_delete(item: Settlement) -> bool:
+    return isinstance(item.decision, Delete)
+
+
+def _is_dead_letter(item: Settlement) -> bool:
+    return isinstance(item.decision, DeadLetter)
+
+
+def _is_return(item: Settlement) -> bool:
+    return isinstance(item.decision, Return | LetGo)

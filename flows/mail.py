@@ -1,0 +1,92 @@
+"""The values that travel through the dataflow, from a receive to a settlement."""
+
+from dataclasses import dataclass
+
+from gomail.email import Email
+from gomail.health import Observation
+from gomail.outcome import Outcome
+from gomail.queue import Received
+from gomail.routing import Way
+from gomail.settlement import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What it takes to settle one copy of a message with its queue."""
+
+    queue: str
+    queue_message_id: str
+    handle: str
+
+
+@dataclass(slots=True, eq=False)
+class Letter:
+    """One message in hand: received, and not yet settled with the queue's confirmation.
+
+    It is one object for its whole way through one worker. `id` is SQS's message id until the letter
+    has been read, then the one the API promised.
+    """
+
+    id: str
+    body: str
+    """As it stands on the queue; the dead-letter queue gets it unchanged."""
+    receipts: list[Receipt]
+    """The newest of each copy on the queues."""
+    receive_count: int
+    sent_at: float
+    """When it was put on its queue, seconds since the epoch."""
+    deadline: float
+    """Until when it stays hidden, by the monotonic clock from before the receive call."""
+    lane: int
+    """Index of the worker that holds it."""
+    email: Email | None = None
+    accepted_at: str = ""
+    provider: str | None = None
+    """Whose room it takes; None while no provider has been chosen."""
+    eligible: frozenset[str] | None = None
+    """The providers that could carry it; None for all."""
+    decision: Decision | None = None
+    """What becomes of it; once that is decided, no further copy is added to its receipts."""
+
+
+def letter(received: Received, *, queue: str, deadline: float, lane: int) -> Letter:
+    """A letter as a receive brought it, unread."""
+    return Letter(
+        id=received.queue_message_id,
+        body=received.body,
+        receipts=[Receipt(queue, received.queue_message_id, received.handle)],
+        receive_count=received.receive_count,
+        sent_at=received.sent_at,
+        deadline=deadline,
+        lane=lane,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A letter on its way to a provider."""
+
+    letter: Letter
+    provider: str
+    way: Way
+    verdict: int
+    """Number of the provider's verdict under which it was chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one send brought; `outcome` is None where too little time was left to begin it."""
+
+    routed: Routed
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What becomes of a letter, and what its attempt says about the provider's health."""
+
+    letter: Letter
+    decision: Decision
+    provider: str | None = None
+    outcome: Outcome | None = None
+    observation: Observation | None = None
