@@ -8,6 +8,7 @@ transport never retries: a silent retry of a send is a duplicate email.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ _CONNECT_SECONDS = 3.0
 _CONNECT_SHARE = 0.9  # of a short time limit, so that "no connection in time" is seen as just that
 _KEEPALIVE_SECONDS = 12  # services close idle connections after 15 s and more
 _DNS_SECONDS = 10
+_LARGE = 512 * 1024  # bytes of a body that is written piece by piece, other requests between
 
 # Nothing is written before a connection stands and the URL is understood.
 _NOT_SENT = (
@@ -102,7 +104,7 @@ class AiohttpTransport:
                 method,
                 URL(url, encoded=True),
                 headers=headers,
-                data=body,
+                data=body if len(body) <= _LARGE else BytesIO(body),
                 timeout=_limits(timeout),
                 allow_redirects=False,
             )

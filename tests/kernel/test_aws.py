@@ -107,7 +107,7 @@ def botocore_headers(held: Keys, service: str, request: AWSRequest) -> dict[str,
 
 @pytest.mark.parametrize("token", [None, "session+token/=="])
 @pytest.mark.parametrize(
-    "request_",
+    "asked_for",
     [
         ("sqs", "POST", SQS, SQS_HEADERS, b'{"QueueUrl": "x"}'),
         ("sqs", "POST", "http://127.0.0.1:9324/", SQS_HEADERS, "häßlich €, 𝄞".encode()),
@@ -119,8 +119,8 @@ def botocore_headers(held: Keys, service: str, request: AWSRequest) -> dict[str,
         ("ses", "POST", SES, {"X-Spaced": "  a   b  ", **JSON}, b"{}"),
     ],
 )
-def test_the_signature_is_botocores_byte_for_byte(request_, token):
-    service, method, url, headers, body = request_
+def test_the_signature_is_botocores_byte_for_byte(asked_for, token):
+    service, method, url, headers, body = asked_for
     held = keys(token=token)
 
     ours = signer(held, service=service).sign(method, url, headers, body)

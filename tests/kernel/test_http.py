@@ -182,6 +182,30 @@ def test_headers_host_path_and_query_go_out_as_given(run):
     assert b"User-Agent" not in heard
 
 
+def test_a_large_body_arrives_whole_and_with_its_length(run):
+    body = bytes(range(256)) * 8192
+
+    async def scenario() -> tuple[bytes, bytes]:
+        heard = []
+
+        async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heard.append(await reader.readuntil(b"\r\n\r\n"))
+            heard.append(await reader.readexactly(len(body)))
+            writer.write(OK)
+
+        async with serving(behave) as port, transport() as over:
+            url = f"http://127.0.0.1:{port}/"
+            await over.request("POST", url, headers={"Content-Type": "a/b"}, body=body, timeout=5)
+        return heard[0], heard[1]
+
+    head, heard = run(scenario())
+
+    assert heard == body
+    assert b"Content-Length: 2097152\r\n" in head
+    assert b"Content-Type: a/b\r\n" in head
+    assert b"Content-Disposition" not in head
+
+
 def test_a_refused_connection_is_not_sent(run):
     async def scenario() -> None:
         async with transport() as over:
