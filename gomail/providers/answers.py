@@ -16,6 +16,10 @@ from gomail.outcome import Outcome, OutcomeClass
 # As long as `give_up_after` by default: a slip of a provider's clock must not pause it for years.
 LONGEST_PAUSE = 86_400.0
 
+# What neither a log line nor a message attribute on SQS may hold.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_WORD_LIMIT = 200
+
 _SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 
 
@@ -89,11 +93,21 @@ def judge(answer: Answer, rows: Iterable[Row]) -> Outcome:
     row = next((row for row in (*rows, *BY_STATUS) if row.fits(answer)), _NO_ROW)
     return Outcome(
         row.kind,
-        code=answer.code or str(answer.status),
+        code=word(answer.code) or str(answer.status),
         detail=answer.text or f"HTTP {answer.status} without a readable reason",
         retry_after=_pause(row.kind, answer.headers),
         account_fault=row.account_fault,
     )
+
+
+def printable(text: str) -> str:
+    """The text with a space for whatever could not be logged, stored or sent on."""
+    return _UNPRINTABLE.sub(" ", text)
+
+
+def word(text: str) -> str:
+    """A code or an id that a provider gave, fit to be kept."""
+    return printable(text).strip()[:_WORD_LIMIT]
 
 
 def _pause(kind: OutcomeClass, headers: Mapping[str, str]) -> float | None:

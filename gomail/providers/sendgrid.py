@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from gomail.email import Message
 from gomail.http import Response, Transport
 from gomail.outcome import Outcome, OutcomeClass
-from gomail.providers.answers import Answer, Row, judge
+from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.mailbox import address, one_line, quoted
 from gomail.providers.sending import HttpProvider, Signer, larger_than
 
@@ -107,7 +107,7 @@ def classify(response: Response) -> Outcome:
 def _accepted(response: Response) -> Outcome:
     # The real answer has an empty body. Something else in it without SendGrid's header is not from
     # SendGrid: the page of a proxy, which would lose every email if it were taken for a yes.
-    provider_id = response.headers.get("X-Message-Id", "")
+    provider_id = word(response.headers.get("X-Message-Id", ""))
     if response.body.strip() and not provider_id:
         return Outcome(
             OutcomeClass.UNKNOWN,

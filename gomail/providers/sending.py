@@ -15,6 +15,7 @@ from gomail.email import Email, Message
 from gomail.errors import MaybeSent, NotSent
 from gomail.http import Response, Transport
 from gomail.outcome import Outcome, OutcomeClass, clip
+from gomail.providers.answers import printable
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +134,7 @@ def _presentable(outcome: Outcome, sent: Mapping[str, str]) -> Outcome:
             for piece in (value, *value.replace(",", " ").split()):
                 if len(piece) >= _SHORTEST_SECRET:
                     detail = detail.replace(piece, "[secret]")
-    return replace(outcome, detail=clip(detail))
+    return replace(outcome, detail=clip(printable(detail)))
 
 
 def _words(error: Exception) -> str:

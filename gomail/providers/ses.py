@@ -13,7 +13,7 @@ import orjson
 from gomail.email import Message
 from gomail.http import Response, Transport
 from gomail.outcome import Outcome, OutcomeClass
-from gomail.providers.answers import Answer, Row, judge
+from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.mailbox import mailbox, one_line
 from gomail.providers.sending import HttpProvider, Signer, larger_than
 
@@ -68,7 +68,7 @@ ROWS = (
         kind=OutcomeClass.FAILED,
         code=r"(AccessDenied|UnrecognizedClient|IncompleteSignature|InvalidSignature"
         r"|MissingAuthenticationToken|NotAuthorized)(Exception)?"
-        r"|InvalidClientTokenId|SignatureDoesNotMatch|OptInRequired",
+        r"|InvalidClientTokenId|InvalidAccessKeyId|InvalidToken|SignatureDoesNotMatch|OptInRequired",
         account_fault=True,
     ),
     # Our clock is more than 15 minutes off (AWS page on common errors).
@@ -154,7 +154,7 @@ def classify(response: Response) -> Outcome:
     if 200 <= response.status < 300:  # noqa: PLR2004 - any success
         message_id = said.get("MessageId")
         if isinstance(message_id, str) and message_id:
-            return Outcome(OutcomeClass.ACCEPTED, provider_id=message_id)
+            return Outcome(OutcomeClass.ACCEPTED, provider_id=word(message_id))
         return Outcome(
             OutcomeClass.UNKNOWN,
             code=str(response.status),
@@ -163,7 +163,8 @@ def classify(response: Response) -> Outcome:
     answer = Answer(
         status=response.status,
         code=_code(response, said),
-        text=_first_string(said, "message", "Message"),
+        # After the first line of a wrong signature's answer AWS repeats the request, secrets too.
+        text=_first_string(said, "message", "Message").partition("\n")[0],
         headers=response.headers,
     )
     return judge(answer, ROWS)
@@ -174,7 +175,7 @@ def _code(response: Response, said: dict[str, Any]) -> str:
     given = response.headers.get("x-amzn-ErrorType") or _first_string(
         said, "__type", "code", "Code"
     )
-    return given.partition(":")[0].rpartition("#")[2].strip()[:100]
+    return given.partition(":")[0].rpartition("#")[2].strip()
 
 
 def _first_string(said: dict[str, Any], *keys: str) -> str:

@@ -1,0 +1,6 @@
+"""All providers. A new one is one more row here, and the whole suite runs for it."""
+
+from tests.providers.sendgrid_case import SENDGRID
+from tests.providers.ses_case import SES
+
+CASES = (SES, SENDGRID)
