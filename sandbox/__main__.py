@@ -44,15 +44,16 @@ async def _serve(sandbox: Sandbox, host: str, port: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        listener = await loop.create_server(sandbox.server(), host, port, backlog=_BACKLOG)
+        server = sandbox.server()
+        listener = await loop.create_server(server, host, port, backlog=_BACKLOG)
     except OSError as error:
         return _fail(_port_sentence(error, host, port))
     bound = listener.sockets[0].getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     print(f"sandbox ready on http://{shown}:{bound}", flush=True)  # noqa: T201  the one line
     await stop.wait()
-    # Open calls end here with their connections: clients of a queue must bear that anyway.
     listener.close()
+    await sandbox.close(server)
     return 0
 
 

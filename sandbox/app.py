@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # An email of 40 MB is the most that SES takes; in JSON it is a third larger.
 _MOST_BYTES = 64 * 1024 * 1024
+# Long polls and hangs would keep a server that waits for its calls.
+_PATIENCE = 0.01
 
 
 class LoadedStore(Store, Protocol):
@@ -63,6 +65,12 @@ class Sandbox:
             access_log=None,
             keepalive_timeout=3600,
         )
+
+    @staticmethod
+    async def close(server: web.Server) -> None:
+        """End all calls and connections now; clients of a queue must bear that anyway."""
+        await server.shutdown(_PATIENCE)
+        await asyncio.sleep(0)  # transports close in the loop's next turn
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         path = request.raw_path.partition("?")[0]

@@ -32,11 +32,14 @@ class Served:
     async def _serve(self):
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        listener = await self._loop.create_server(Sandbox(NoStore()).server(), "127.0.0.1", 0)
+        sandbox = Sandbox(NoStore())
+        server = sandbox.server()
+        listener = await self._loop.create_server(server, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         self._ready.set()
         await self._stop.wait()
         listener.close()
+        await sandbox.close(server)
 
 
 @pytest.fixture
