@@ -50,17 +50,21 @@ def url():
 
 @pytest.fixture
 def http(url):
-    with httpx2.Client(base_url=url, timeout=10) as client:
+    with httpx2.Client(base_url=url, timeout=10, verify=False) as client:
         yield client
 
 
+@pytest.fixture(scope="session")
+def session():
+    return boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")
+
+
 @pytest.fixture
-def aws():
+def aws(session):
     """Make boto3 clients that never retry by themselves."""
     made = []
 
     def client(service, url):
-        session = boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")
         config = Config(retries={"total_max_attempts": 1}, read_timeout=30)
         made.append(session.client(service, endpoint_url=url, config=config))
         return made[-1]
