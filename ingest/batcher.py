@@ -135,9 +135,10 @@ class Batcher:
     def _returned(self, batch: list[_Waiter], task: asyncio.Task[Verdicts]) -> None:
         self._in_flight.discard(task)
         verdicts: Verdicts = {}
-        if task.cancelled() or task.exception():
-            # Whoever has no verdict is told to try again.
-            _log.error("a batch of %d ended without verdicts: %r", len(batch), task)
+        if task.cancelled() or (error := task.exception()):
+            # Whoever has no verdict is told to try again. The error's text may hold a message.
+            reason = "cancelled" if task.cancelled() else type(error).__name__
+            _log.error("a batch of %d messages ended without verdicts: %s", len(batch), reason)
         else:
             verdicts = task.result()
         for waiter in batch:

@@ -1,0 +1,175 @@
+"""The fast pattern accepts only what the validator does; the queue format loses nothing."""
+
+import json
+import string
+from contextlib import suppress
+
+import pytest
+from email_validator import validate_email
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gomail.email import (
+    _FIELDS,
+    _PLAIN_ADDRESS,
+    Email,
+    Message,
+    Unreadable,
+    decode,
+    encode,
+    has_forbidden_characters,
+    read,
+)
+
+ATOM = st.text(string.ascii_letters + string.digits + "!#$%&'*+/=?^_`{|}~-.", max_size=70)
+LABEL = st.text(string.ascii_letters + string.digits + "-", max_size=66) | st.sampled_from(
+    ["xn--bcher-kva", "a--b", "ab--c", "-a", "a-", "test", "local", "localhost", "invalid", "www"]
+)
+SPECIAL_TOPS = ["test", "local", "onion", "arpa", "alt", "internal", "invalid", "localhost"]
+TOP = st.text(string.ascii_lowercase, max_size=8) | st.sampled_from(
+    [*SPECIAL_TOPS, "com", "COM", "museum", "xn--p1ai", "c0m", "a" * 63, "a" * 64, "com\n", "com."]
+)
+NEAR_ADDRESSES = st.builds(
+    lambda local, labels, top: f"{local}@{'.'.join([*labels, top])}",
+    ATOM,
+    st.lists(LABEL, max_size=5),
+    TOP,
+)
+ADDRESSES = st.from_regex(_PLAIN_ADDRESS) | NEAR_ADDRESSES | st.emails() | st.text(max_size=20)
+
+LINE = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufffe\uffff"),
+    max_size=40,
+)
+BODY = st.text(min_size=1, max_size=200).filter(lambda text: not has_forbidden_characters(text))
+MESSAGES = st.builds(
+    Message,
+    id=st.text(string.ascii_letters + string.digits + "-", min_size=1, max_size=100),
+    email=st.builds(
+        Email,
+        from_email=st.sampled_from(["a@example.com", "o'brien@example.com", "a@bücher.example"]),
+        to_email=st.sampled_from(["Ada@Example.COM", "a+b@mail.example.museum"]),
+        body=BODY,
+        from_name=LINE,
+        to_name=LINE,
+        subject=LINE,
+    ),
+    accepted_at=st.just("") | st.text(string.printable, max_size=30),
+)
+
+
+@settings(max_examples=3_000)
+@given(address=ADDRESSES)
+def test_what_passes_the_fast_pattern_passes_the_validator_unchanged(address):
+    if not _PLAIN_ADDRESS.match(address):
+        return
+
+    seen = validate_email(address, check_deliverability=False, allow_smtputf8=False, strict=True)
+
+    # The validator writes domains and the names of RFC 2142 (`INFO@`) small; we leave them.
+    assert seen.ascii_email.lower() == address.lower()
+
+
+@given(message=MESSAGES)
+def test_what_is_written_on_the_queue_is_read_back(message):
+    assert decode(encode(message), queue_message_id="other") == message
+    assert encode(message).isascii()
+
+
+@given(text=st.text(max_size=200))
+def test_any_text_on_the_queue_is_read_or_unreadable(text):
+    with pytest.raises(Unreadable):
+        decode(text, queue_message_id="id")
+
+
+@given(
+    document=st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=10),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["v", "id", "acceptedAt", "email", *_FIELDS]) | st.text(max_size=5),
+                inner,
+                max_size=8,
+            )
+        ),
+        max_leaves=20,
+    )
+)
+def test_any_json_on_the_queue_is_read_or_unreadable(document):
+    with suppress(Unreadable):
+        message = decode(json.dumps(document), queue_message_id="id")
+
+        assert read({"email": message.email.fields()}) == message.email
+
+
+def test_a_message_of_the_go_service_is_read_under_the_id_of_the_queue():
+    body = '{"email":{"fromEmail":"a@example.com","toEmail":"b@example.com","body":"x","cc":1}}'
+
+    message = decode(body, queue_message_id="sqs-1")
+
+    assert message == Message("sqs-1", Email("a@example.com", "b@example.com", "x"))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("", "not JSON"),
+        ("\ud800", "not JSON"),
+        ("[]", "no object `email`"),
+        ('{"email":{},"v":2}', "format version 2"),
+        ('{"email":{},"v":1,"id":"a b"}', "`id` is not"),
+        ('{"email":{"body":7}}', "email.body is not a string"),
+        ('{"email":{"body":"x"}}', "fromEmail: From email is required"),
+    ],
+)
+def test_what_cannot_be_read_says_why(body, reason):
+    with pytest.raises(Unreadable, match=reason):
+        decode(body, queue_message_id="id")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["Ada@Example.COM", "o'brien@example.com", "a@bücher.example", "a@mail.example.photography"],
+)
+def test_addresses_that_the_go_service_refused_are_valid(address):
+    given = {"email": {"fromEmail": address, "toEmail": address, "body": "x"}}
+
+    assert isinstance(read(given), Email)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b",
+        "a@localhost",
+        "a@x.test",
+        "a@[127.0.0.1]",
+        "N <a@example.com>",
+        "ü@example.com",
+        "a@example.com\n",
+        "a@example.com\r\nBcc: b@example.com",
+        "a b@example.com",
+        "a@a..com",
+        "a" * 65 + "@example.com",
+        "a@" + "b." * 130 + "com",
+        '"a b"@example.com',
+        "a@\u2028.com",
+    ],
+)
+def test_what_is_no_address_we_could_send_to_is_named(address):
+    faults = read({"email": {"fromEmail": "a@example.com", "toEmail": address, "body": "x"}})
+
+    assert faults == {"toEmail": "To email is not a valid email"}
+
+
+@pytest.mark.parametrize(
+    "character", ["\n", "\r", "\0", "\x0b", "\x7f", "\x85", "\u2028", "\u2029"]
+)
+@pytest.mark.parametrize("field", ["fromName", "toName", "subject"])
+def test_what_could_end_a_header_line_is_named(field, character):
+    given = {"fromEmail": "a@example.com", "toEmail": "b@example.com", "body": "x"}
+
+    faults = read({"email": {**given, field: f"a{character}b"}})
+
+    assert list(faults) == [field]
