@@ -126,6 +126,7 @@ def _parts(settings: Settings, queue: IngestQueue) -> Parts:
     log = QuietLog(_log, now=clock.time)
     failover = Failover(queue, rota, now=clock.time, log=log)
     return Parts(
-        Batcher(failover.deliver, clock=clock, timeout=settings.ingest.enqueue_timeout),
+        Batcher(failover.deliver, clock=clock, timeout=settings.ingest.enqueue_timeout, log=log),
+        # A log of its own: what it sees and what a send sees are two subjects.
         Watch(queue, urls, now=clock.time, log=QuietLog(_log, now=clock.time)),
     )

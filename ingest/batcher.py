@@ -11,7 +11,6 @@ oldest's.
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any, Protocol
 
 from gomail.queue import BATCH, Entry
 from ingest.failover import Verdict, Verdicts
+from ingest.quiet import QuietLog
 
 MOST_IN_FLIGHT = 16
 """Batches under way at once."""
@@ -33,8 +33,6 @@ MOST_WAITING_BYTES = 64 * 1_048_576
 
 # uvloop's timers count whole milliseconds and may go off that much early.
 _TIMER_SLACK = 0.001
-
-_log = logging.getLogger(__name__)
 
 Deliver = Callable[[Sequence[Entry], float], Coroutine[Any, Any, Verdicts]]
 """Puts entries onto a queue before the deadline; never raises."""
@@ -62,10 +60,11 @@ class _Waiter:
 class Batcher:
     """One buffer for all requests of a process."""
 
-    def __init__(self, deliver: Deliver, *, clock: Clock, timeout: float) -> None:
+    def __init__(self, deliver: Deliver, *, clock: Clock, timeout: float, log: QuietLog) -> None:
         self._deliver = deliver
         self._clock = clock
         self._timeout = timeout
+        self._log = log
         self._waiting: deque[_Waiter] = deque()
         self._waiting_bytes = 0
         self._in_flight: set[asyncio.Task[Verdicts]] = set()
@@ -79,6 +78,7 @@ class Batcher:
             len(self._waiting) >= MOST_WAITING
             or self._waiting_bytes + len(body) > MOST_WAITING_BYTES
         ):
+            self._log.warning("full", "refused a message: %d are waiting", len(self._waiting))
             return Verdict.UNAVAILABLE
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiter(Entry(message_id, body), self._clock.time(), answer))
@@ -126,6 +126,7 @@ class Batcher:
             if waiter.answer.done():
                 continue  # its request was cancelled: nobody was promised anything
             if self._clock.time() - waiter.arrived >= self._timeout:
+                self._log.warning("late", "refused a message: its time was up before its turn")
                 waiter.answer.set_result(Verdict.UNAVAILABLE)
                 continue
             room -= len(waiter.entry.body)
@@ -138,7 +139,7 @@ class Batcher:
         if task.cancelled() or (error := task.exception()):
             # Whoever has no verdict is told to try again. The error's text may hold a message.
             reason = "cancelled" if task.cancelled() else type(error).__name__
-            _log.error("a batch of %d messages ended without verdicts: %s", len(batch), reason)
+            self._log.warning("bug", "%d messages are without verdicts: %s", len(batch), reason)
         else:
             verdicts = task.result()
         for waiter in batch:

@@ -34,6 +34,9 @@ class PlainRefusal:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on; only a failed start is put in plain words."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
 
         async def plain(message: Message) -> None:
             error = sys.exception()
@@ -42,4 +45,4 @@ class PlainRefusal:
                 message["message"] = str(error)
             await send(message)
 
-        await self._app(scope, receive, plain if scope["type"] == "lifespan" else send)
+        await self._app(scope, receive, plain)

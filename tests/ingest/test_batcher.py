@@ -1,12 +1,14 @@
 """When messages leave: at once if nothing is in flight, else ten together or soon after."""
 
 import asyncio
+import logging
 
 import pytest
 
 from ingest import batcher as batching
 from ingest.batcher import Batcher
 from ingest.failover import Verdict
+from ingest.quiet import QuietLog
 from tests.ingest.scripted import ScriptedClock, settle
 
 # The first leaves alone, all others by ten.
@@ -42,7 +44,8 @@ class Desk:
     def __init__(self):
         self.held = HeldBatches()
         self.clock = ScriptedClock()
-        self.batcher = Batcher(self.held.deliver, clock=self.clock, timeout=5.0)
+        log = QuietLog(logging.getLogger("ingest"), now=self.clock.time)
+        self.batcher = Batcher(self.held.deliver, clock=self.clock, timeout=5.0, log=log)
 
     async def put(self, *keys, body="{}"):
         tasks = [asyncio.create_task(self.batcher.put(key, body)) for key in keys]
@@ -203,7 +206,7 @@ def test_a_batch_that_ends_by_a_bug_tells_its_waiters(caplog):
         assert await second == Verdict.QUEUED
 
     run(scenario)
-    assert "a batch of 1 messages ended without verdicts" in caplog.text
+    assert "1 messages are without verdicts: RuntimeError" in caplog.text
 
 
 def test_who_waited_out_his_time_is_told_so_and_not_sent():

@@ -60,7 +60,7 @@ async def play(steps, queue):
     clock = ScriptedClock()
     log = QuietLog(logging.getLogger("silent"), now=clock.time)
     failover = Failover(queue, Rota([Q1, Q2], room=8), now=clock.time, log=log)
-    batcher = Batcher(failover.deliver, clock=clock, timeout=5.0)
+    batcher = Batcher(failover.deliver, clock=clock, timeout=5.0, log=log)
     waiters = {}
     for number, (what, value) in enumerate(steps):
         if what == "put":

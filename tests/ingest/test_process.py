@@ -72,10 +72,11 @@ def test_every_id_that_is_answered_is_on_a_queue(api, sandbox, monkeypatch):
 
 def test_a_request_under_way_is_answered_before_the_process_ends(api):
     body = json.dumps(email()).encode()
-    head = b"POST /email/send HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    lines = ["POST /email/send HTTP/1.1", "Host: x", "Expect: 100-continue"]
+    head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode()
     address = urlsplit(api.url)
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
-        connection.sendall(head % len(body))
+        connection.sendall(head)
         assert b" 100 " in connection.recv(1000)  # the application waits for the body
 
         api.terminate()
