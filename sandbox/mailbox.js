@@ -110,7 +110,7 @@ function drawEmail(email) {
   const details = element("details");
   const summary = element("summary");
   const subject = element("strong", email.subject || "(no subject)");
-  const line = element("span", ` ${time(email)} · to ${email.to.join(", ")}`, "meta");
+  const line = element("span", `${time(email)} · to ${email.to.join(", ")}`, "meta");
   summary.append(subject, element("span", NAMES[email.provider], "tag"), line);
   details.append(summary);
   details.addEventListener("toggle", () => fill(details, email), { once: true });

@@ -78,8 +78,10 @@ class QueueMachine(RuleBasedStateMachine):
         return {seq for seq, e in self.model.items() if e.hidden_until <= self.now}
 
     def a_handle(self, data):
+        newest = [(e.handles[-1], seq) for seq, e in self.model.items() if e.handles]
         current = [(h, seq) for seq, e in self.model.items() for h in e.handles]
-        return data.draw(st.sampled_from(current + self.old_handles))
+        kinds = [kind for kind in (newest, newest, current, self.old_handles) if kind]
+        return data.draw(st.sampled_from(data.draw(st.sampled_from(kinds))))
 
     @rule(delay=st.sampled_from([0, 0, 1, 5, 900]))
     def send(self, delay):
@@ -179,7 +181,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queue.next_due() == min(hidden, default=None)
 
 
-QueueMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+QueueMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 TestQueueAgainstItsModel = QueueMachine.TestCase
 
 
@@ -225,6 +227,45 @@ def test_what_deleted_messages_leave_behind_is_swept_out():
         mail.delete(mail.handle(taken), 0.0)
 
     assert len(mail._hidden) < 100
+
+
+def test_messages_deleted_while_they_are_ready_leave_nothing_behind():
+    mail = queue()
+    for seq in range(1000):
+        mail.send(message(seq), 0.0, 0)
+    taken = [m for _ in range(100) for m in mail.receive(0.0, 10, 30)]
+
+    for m in taken[:-1]:
+        mail.delete(mail.handle(m), 30.0)
+    (last,) = mail.receive(30.0, 10, 0)
+
+    assert (last, mail.ready, len(mail._ready)) == (taken[-1], 1, 1)
+
+
+def test_a_queue_whose_messages_are_only_deleted_when_ready_again_does_not_grow():
+    mail = queue()
+    for seq in range(1000):
+        mail.send(message(seq), 0.0, 0)
+        mail._ready.rotate(1)  # so that what is deleted next is not what a receive would skip
+        (taken,) = mail.receive(0.0, 1, 0)
+        mail.delete(mail.handle(taken), 0.0)
+
+    assert len(mail._ready) < 100
+    assert mail.receive(0.0, 1, 30) == []
+
+
+def test_a_message_that_moved_is_no_longer_this_queue_s_though_it_was_due_here_once():
+    mail, dead = redriving(Recorder())
+    mail.send(message(1), 0.0, 0)
+    (taken,) = mail.receive(0.0, 1, 30)
+    mail.change_visibility(mail.handle(taken), 0.0, 0)
+    for _ in range(MAX_RECEIVES):
+        mail.receive(0.0, 1, 0)
+    assert dead.receive(0.0, 1, 30)
+
+    mail.settle(30.0)
+
+    assert (mail.ready, mail.in_flight) == (0, 0)
 
 
 def test_a_dead_letter_keeps_its_time_of_sending_and_its_count():
