@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 LONG_POLL = 20
 """Seconds: the longest that SQS allows, and the cheapest."""
 EXTRA_POLL = 1
-"""Seconds a further receive of the same partition waits: each that stays empty narrows the width, and
-its room is soon free for others."""
+"""Seconds a further receive of the same partition waits: each that stays empty narrows the width,
+and its room is soon free for others."""
 STARVED_RETRY = 0.05
 """Seconds until a reader without room looks again; a settled letter wakes it sooner."""
 CLOSING_GRACE = 2.0

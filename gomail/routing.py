@@ -18,6 +18,8 @@ from gomail.settlement import FAILED_HERE, NEVER_HERE
 FIRST_ROOM = 16
 """Messages in hand a provider may have at first: a dead one wastes about 33 calls, not 250."""
 USED_TO_GROW = 0.8
+BATCH = 10
+"""Messages a receive asks for."""
 LONE_PROBE_AFTER = 30.0
 """Seconds without a probe after which even a lone message is one."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -86,7 +88,7 @@ class Router:
         self,
         weights: Mapping[str, float],
         *,
-        most_room: int = 256,
+        most_room: int = 256,  # a provider, where weights are equal and all are ready
         probe_interval: float = 1.0,
         random: Callable[[], float],
     ) -> None:
@@ -114,7 +116,11 @@ class Router:
 
     def capacity(self, now: float) -> int:
         """The rooms of all that may take mail, used or not."""
-        return sum(way.room for way in self.ready(now))
+        return sum(way.room for way in self.ready(now) or self._ill(now))
+
+    def _ill(self, now: float) -> list[Exit]:
+        """Those that are unhealthy and not paused."""
+        return [way for way in self.exits if not way.healthy and now >= way.paused_until]
 
     def allowance(self, wanted: int, unrouted: int, now: float) -> int:
         """How many messages a receive may ask for: `wanted`, fewer while all are ill, or none.
@@ -125,9 +131,7 @@ class Router:
         if ready:
             free = sum(way.free for way in ready) - unrouted
             return wanted if free >= wanted else 0
-        ill = [way for way in self.exits if not way.healthy and now >= way.paused_until]
-        if not ill:
-            return 0
+        ill = self._ill(now)
         return self._allowance_of_the_ill(ill, wanted, unrouted, now)
 
     def _allowance_of_the_ill(
@@ -151,8 +155,8 @@ class Router:
         """Choose for each message of a batch; whoever is chosen has it in hand."""
         ready = self.ready(now)
         probes = self._probes(batch, ready, now)
-        if not ready and not any(way.healthy for way in self.exits):
-            ready = [way for way in self.exits if now >= way.paused_until]
+        if not any(way.healthy for way in self.exits):
+            ready = self._ill(now)
         return [
             probes[index] if index in probes else self._share(candidate, ready)
             for index, candidate in enumerate(batch)
@@ -217,8 +221,9 @@ class Router:
     ) -> None:
         """Let an outcome change the provider's room, pause and probes.
 
-        Of the room in use count, with what the provider has in hand, the messages received or
-        asked for that may still come to it: long polls of idle queues hold room too.
+        A room grows while it is nearly used up: to 80 %, or so that no further receive fits in.
+        In use is also what has been received or asked for and may still come to this provider:
+        long polls of idle queues hold room too.
         """
         exit_ = self.exit(name)
         match outcome.kind:
@@ -226,8 +231,8 @@ class Router:
                 exit_.pause = FIRST_PAUSE
                 self._recent.append(True)
                 used = exit_.in_hand + unrouted / len(self.exits)
-                if used >= USED_TO_GROW * exit_.room:
-                    exit_.room = min(self.most_room, exit_.room + 1)
+                if used >= USED_TO_GROW * exit_.room or exit_.room - used < BATCH:
+                    exit_.room = min(self._most_room(exit_, now), exit_.room + 1)
             case OutcomeClass.FAILED | OutcomeClass.UNKNOWN:
                 self._recent.append(False)
                 exit_.room = max(1, exit_.room - 1)
@@ -240,6 +245,17 @@ class Router:
                 pass  # the message's fault changes nothing for its provider
         if way is Way.PROBE and outcome.kind in {*FAILED_HERE, OutcomeClass.ACCEPTED}:
             exit_.last_probe_good = outcome.kind is OutcomeClass.ACCEPTED
+
+    def _most_room(self, way: Exit, now: float) -> int:
+        """Its part, by weight, of what all providers together may have in hand.
+
+        Those that are ready share the parts of those that are not: beside a dead provider the
+        others must be able to carry all the mail.
+        """
+        weights = sum(one.weight for one in self.exits if one.healthy and now >= one.paused_until)
+        if not way.healthy or not weights:
+            return self.most_room
+        return max(FIRST_ROOM, int(self.most_room * len(self.exits) * way.weight / weights))
 
     def _pause(self, way: Exit, seconds: float, now: float) -> None:
         way.paused_until = max(way.paused_until, now + seconds)
@@ -255,6 +271,8 @@ class Router:
         if verdict <= way.verdict:
             return
         way.healthy, way.verdict = healthy, verdict
+        for one in self.exits:
+            one.room = min(one.room, self._most_room(one, now))
         way.room = min(FIRST_ROOM, self.most_room)
         way.last_probe_good = False
         way.probed_at = now

@@ -160,7 +160,7 @@ class DispatchSettings(_Part):
     max_in_flight: Annotated[int, Field(ge=16, le=10_000)] = Field(
         default=256,
         description="Most messages in hand for one provider in one process, divided among its "
-        "workers.",
+        "workers. What an unhealthy or paused provider does not use, the others may.",
     )
     max_receivers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=16, description="Most receive calls open at once for one partition."
