@@ -1,0 +1,5 @@
+"""`python -m gomail`: the command line."""
+
+from gomail.cli import app
+
+app()

@@ -1,0 +1,104 @@
+"""What the children are told: a configuration and an environment that lead to the sandbox only.
+
+Whatever the person has set for real use (keys, profiles, queue URLs) stays out of it, so that no
+real key and no real email leaves the machine.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, assert_never
+
+import yaml
+
+from gomail.settings import (
+    FILE_VARIABLE,
+    PREFIX,
+    ProviderSettings,
+    SendGridSettings,
+    SesSettings,
+    Settings,
+    load,
+)
+
+QUEUES = ("emails-1", "emails-2")
+DEAD_LETTER = "emails-dead-letter"
+REGION = "us-east-1"
+
+_ACCOUNT = "000000000000"
+_OWN = tuple(prefix.casefold() for prefix in (PREFIX, "AWS_", "SENDGRID_"))
+
+
+def persons_settings() -> Settings:
+    """What the person has configured; a region is not asked for, the sandbox has none.
+
+    Raises:
+        ConfigurationError: as for every process.
+    """
+    return load(environ={**os.environ, "AWS_REGION": os.environ.get("AWS_REGION") or REGION})
+
+
+def for_sandbox(settings: Settings, sandbox: str) -> dict[str, Any]:
+    """The same settings, their queues and providers exchanged for the sandbox's. Pure."""
+    kept = settings.model_dump(mode="json", exclude={"queues", "providers"})
+    providers = {
+        name: _at_sandbox(provider, sandbox) for name, provider in settings.providers.items()
+    }
+    return {**kept, "queues": queues_at(sandbox), "providers": providers}
+
+
+def defaults_for_sandbox(sandbox: str) -> dict[str, Any]:
+    """Settings of their own for a run beside everything else: the defaults, two providers. Pure."""
+    return {
+        "queues": queues_at(sandbox),
+        "providers": {"ses": {"endpoint_url": sandbox}, "sendgrid": {"base_url": sandbox}},
+        "aws": {"region": REGION},
+    }
+
+
+def queues_at(sandbox: str) -> dict[str, Any]:
+    """The queues' part of the settings. Pure."""
+    return {
+        "urls": [queue_url(sandbox, name) for name in QUEUES],
+        "dead_letter": queue_url(sandbox, DEAD_LETTER),
+        "endpoint_url": sandbox,
+    }
+
+
+def queue_url(sandbox: str, name: str) -> str:
+    """Where the sandbox has this queue. Pure."""
+    return f"{sandbox}/{_ACCOUNT}/{name}"
+
+
+def write(settings: Mapping[str, Any], file: Path) -> None:
+    """Write the children's configuration."""
+    text = yaml.safe_dump(dict(settings), sort_keys=False)
+    file.write_text(f"# Written by `gomail` at each start; changes are lost.\n{text}")
+
+
+def environment(configuration: Path) -> dict[str, str]:
+    """The person's environment, without anything that could lead elsewhere."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.casefold().startswith(_OWN)
+    }
+    return kept | {
+        FILE_VARIABLE: str(configuration),
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "SENDGRID_API_KEY": "sandbox",
+    }
+
+
+def _at_sandbox(provider: ProviderSettings, sandbox: str) -> dict[str, Any]:
+    match provider:
+        case SesSettings():
+            own = {"endpoint_url": sandbox}
+        case SendGridSettings():
+            own = {"base_url": sandbox}
+        case _:
+            assert_never(provider)
+    return provider.model_dump(mode="json") | own
