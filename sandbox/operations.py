@@ -95,6 +95,14 @@ def number(
     return value
 
 
+def strings(parameters: dict[str, Any], name: str) -> list[str]:
+    """Read a list of names."""
+    value = parameters.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise invalid(f"{name} must be a list of strings.")
+    return value
+
+
 def create_queue(cloud: Cloud, call: Call) -> Answer:
     """CreateQueue."""
     p = call.parameters
@@ -146,7 +154,7 @@ def purge_queue(cloud: Cloud, call: Call) -> Answer:
 def get_queue_attributes(cloud: Cloud, call: Call) -> Answer:
     """GetQueueAttributes."""
     queue = cloud.queue(call.parameters)
-    wanted = call.parameters.get("AttributeNames") or []
+    wanted = strings(call.parameters, "AttributeNames")
     for name in wanted:
         if name not in NAMES:
             raise Refused("InvalidAttributeName", f"Unknown Attribute {name}.")
@@ -181,13 +189,15 @@ def draft(queue: Queue, p: dict[str, Any]) -> Draft:
     """Check one message to be sent."""
     body = check_body(p.get("MessageBody"))
     attributes = check_attributes(p.get("MessageAttributes"))
-    system = p.get("MessageSystemAttributes") or None
+    system = check_attributes(p.get("MessageSystemAttributes"))
     if system is not None and set(system) != {"AWSTraceHeader"}:
         raise invalid("Message system attributes other than AWSTraceHeader cannot be sent.")
     delay = number(p, "DelaySeconds", queue.settings.delay, most=_MAX_DELAY)
     used = size(body, attributes)
     group = p.get("MessageGroupId")
-    return Draft(body, attributes, check_attributes(system), group, delay, used)
+    if not isinstance(group, str | None):
+        raise invalid("MessageGroupId must be a string.")
+    return Draft(body, attributes, system, group, delay, used)
 
 
 def check_size(queue: Queue, bytes_: int) -> None:

@@ -83,6 +83,7 @@ class ProviderEndpoint:
     def set(self, switches: Switches) -> None:
         """Replace the faults; their counters begin anew."""
         self._switches = switches
+        self._refused_ids = set(switches.refuse_ids)
         self._refused_to = {address.lower() for address in switches.refuse_to}
         self._limit = RateLimit(switches.rate_limit)
         self._strikes = Strikes(
@@ -135,8 +136,7 @@ class ProviderEndpoint:
             raise Rejected(s.status, s.error_message, code=s.error_code)
 
     def _refuse(self, email: Email) -> None:
-        s = self._switches
-        if s.refuse_ids and email.id in s.refuse_ids:
+        if email.id in self._refused_ids:
             raise self.dialect.refusal()
         if self._refused_to and any(bare(to).lower() in self._refused_to for to in email.to):
             raise self.dialect.refusal()

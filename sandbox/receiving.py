@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.message import Attributes, Message, attributes_md5
-from sandbox.operations import Answer, Call, Cloud, number
+from sandbox.operations import Answer, Call, Cloud, number, strings
 from sandbox.queue import MAX_VISIBILITY
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ async def receive_message(cloud: Cloud, call: Call, gone: Callable[[], bool]) ->
     p = call.parameters
     queue = cloud.queue(p)
     settings = queue.settings
+    system = strings(p, "MessageSystemAttributeNames") or strings(p, "AttributeNames")
+    own = strings(p, "MessageAttributeNames")
     messages = await cloud.waiting.receive(
         queue,
         limit=number(p, "MaxNumberOfMessages", 1, most=_MAX_BATCH, least=1),
@@ -31,21 +33,20 @@ async def receive_message(cloud: Cloud, call: Call, gone: Callable[[], bool]) ->
         wait=number(p, "WaitTimeSeconds", settings.wait, most=_MAX_WAIT),
         gone=gone,
     )
-    return {"Messages": [_shown(queue, message, p) for message in messages]} if messages else {}
+    return {"Messages": [_shown(queue, m, system, own) for m in messages]} if messages else {}
 
 
-def _shown(queue: Queue, message: Message, p: dict[str, Any]) -> dict[str, Any]:
+def _shown(queue: Queue, message: Message, system: list[str], own: list[str]) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "MessageId": message.id,
         "ReceiptHandle": queue.handle(message),
         "MD5OfBody": message.body_md5,
         "Body": message.body,
     }
-    names = p.get("MessageSystemAttributeNames") or p.get("AttributeNames")
-    if names:
-        shown["Attributes"] = _system_attributes(message, names)
-    if message.attributes and (wanted := p.get("MessageAttributeNames")):
-        attributes = _chosen(message.attributes, wanted)
+    if system:
+        shown["Attributes"] = _system_attributes(message, system)
+    if message.attributes and own:
+        attributes = _chosen(message.attributes, own)
         if attributes:
             shown["MessageAttributes"] = attributes
             shown["MD5OfMessageAttributes"] = attributes_md5(attributes)

@@ -19,6 +19,7 @@ from sandbox.provider import ProviderEndpoint, Rejected, bare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from email.message import EmailMessage
 
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _HEADER_NAME = re.compile(r"[!-9;-@A-~]{1,126}")
@@ -227,12 +228,23 @@ def _raw(
     except (binascii.Error, TypeError) as error:
         raise _bad("Content.Raw.Data must be base64.") from error
     message = message_from_bytes(mime, policy=policy.default)
-    parts = {kind: message.get_body((kind,)) for kind in ("plain", "html")}
-    bodies = {kind: part.get_content() if part else None for kind, part in parts.items()}
-    sender = request.get("FromEmailAddress") or str(message.get("From", ""))
-    everybody = to or tuple(str(value) for value in message.get_all("To", ()))
+    sender = str(request.get("FromEmailAddress") or _clean(message.get("From", "")))
+    everybody = to or tuple(_clean(value) for value in message.get_all("To", ()))
     if not sender or not everybody:
         raise _bad("A raw message needs From and To, in its header or in the request.")
-    id_ = id_ or message.get("X-Gomail-Id")
-    subject = str(message.get("Subject", ""))
-    return Email(id_, sender, everybody, subject, bodies["plain"], bodies["html"])
+    id_ = id_ or _clean(message.get("X-Gomail-Id", "")) or None
+    subject = _clean(message.get("Subject", ""))
+    return Email(id_, sender, everybody, subject, _body(message, "plain"), _body(message, "html"))
+
+
+def _body(message: EmailMessage, kind: str) -> str | None:
+    part = message.get_body((kind,))
+    try:
+        return None if part is None else _clean(part.get_content())
+    except (LookupError, ValueError) as error:
+        raise _bad(f"The {kind} body of the raw message cannot be read.") from error
+
+
+def _clean(text: object) -> str:
+    """Replace what the MIME parser could not decode: no JSON can hold its surrogates."""
+    return str(text).encode(errors="replace").decode()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from sandbox.attributes import Settings
+from sandbox.errors import Refused
 from sandbox.message import Message, State, digest
 
 if TYPE_CHECKING:
@@ -110,16 +111,20 @@ class SqliteStore:
         try:
             self._write(pending)
         except sqlite3.Error as error:
+            # What could not be written is tried again with the next change, in its order.
+            self._db.rollback()
+            self._pending = pending + self._pending
             if waiting is None:
                 raise
-            waiting.set_exception(error)
+            waiting.set_exception(Refused("InternalFailure", f"Nothing could be kept: {error}"))
         else:
             if waiting is not None:
                 waiting.set_result(None)
 
     def close(self) -> None:
         """Write what is pending and let go of the file."""
-        self.flush()
+        if self._pending:
+            self.flush()
         self._db.close()
 
     def created(self, queue: Queue) -> None:

@@ -63,6 +63,14 @@ def test_ses_reads_a_raw_message(ses, emails):
     assert email["payload"]["Content"]["Raw"]["Data"] == base64.b64encode(mime).decode()
 
 
+def test_an_unreadable_raw_message_breaks_no_mailbox(ses, emails):
+    mime = b"From: a@b.org\r\nTo: b@example.org\r\nSubject: \xff\xfe\r\n\r\n\xff\r\n"
+
+    ses.send_email(Content={"Raw": {"Data": mime}})
+
+    assert emails()[0]["to"] == ["b@example.org"]
+
+
 def test_ses_shows_a_healthy_account_until_sending_is_paused(ses, faults):
     assert (account := ses.get_account())["SendingEnabled"]
     assert account["EnforcementStatus"] == "HEALTHY"

@@ -286,6 +286,42 @@ def test_a_broken_request_is_a_client_s_fault(http, body):
     assert answer.json()["__type"].startswith("com.amazonaws.sqs#")
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"AttributeNames": 7},
+        {"MessageAttributeNames": [1]},
+        {"MaxNumberOfMessages": "10"},
+        {"WaitTimeSeconds": 1.5},
+        {"QueueUrl": None},
+    ],
+)
+def test_parameters_of_a_wrong_type_are_a_client_s_fault(http, queue_url, parameters):
+    headers = {"X-Amz-Target": "AmazonSQS.ReceiveMessage"}
+
+    answer = http.post("/", json={"QueueUrl": queue_url} | parameters, headers=headers)
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"MessageBody": 7},
+        {"MessageAttributes": 7},
+        {"MessageAttributes": {"a": 7}},
+        {"MessageSystemAttributes": 7},
+        {"MessageGroupId": 7},
+        {"DelaySeconds": True},
+    ],
+)
+def test_parts_of_a_wrong_type_are_a_sender_s_fault(http, queue_url, parameters):
+    headers = {"X-Amz-Target": "AmazonSQS.SendMessage"}
+    request = {"QueueUrl": queue_url, "MessageBody": "x"} | parameters
+
+    assert http.post("/", json=request, headers=headers).status_code == 400
+
+
 def test_a_lone_surrogate_is_a_forbidden_character(http, queue_url):
     body = f'{{"QueueUrl": "{queue_url}", "MessageBody": "\\ud800"}}'
 
