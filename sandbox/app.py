@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
+from sandbox.cloud import Cloud, Store
 from sandbox.desk import Desk
 from sandbox.http import Handler, json_answer
 from sandbox.mailbox import Mailbox
-from sandbox.operations import Cloud, Store
 from sandbox.provider import ProviderEndpoint, Rejected
 from sandbox.queues import Queues
 from sandbox.sendgrid import SendGrid

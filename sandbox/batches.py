@@ -6,20 +6,11 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from sandbox.cloud import Answer, Call, Cloud, Operation, receipt_handle
 from sandbox.errors import Refused
 from sandbox.message import MAX_BYTES
-from sandbox.operations import (
-    Answer,
-    Call,
-    Cloud,
-    Draft,
-    Operation,
-    change_visibility,
-    check_size,
-    draft,
-    enqueue,
-    receipt_handle,
-)
+from sandbox.operations import change_visibility
+from sandbox.sending import Draft, check_size, draft, enqueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

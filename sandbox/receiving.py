@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sandbox.cloud import Answer, Call, Cloud, number, strings
 from sandbox.message import Attributes, Message, attributes_md5
-from sandbox.operations import Answer, Call, Cloud, number, strings
 from sandbox.queue import MAX_VISIBILITY
 
 if TYPE_CHECKING:

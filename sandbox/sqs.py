@@ -16,10 +16,11 @@ from aiohttp import web
 
 from sandbox.batches import BATCHES
 from sandbox.calls import Calls
+from sandbox.cloud import Call, Cloud
 from sandbox.errors import Refused, invalid
 from sandbox.faults import QueueSwitches, Strikes
 from sandbox.http import cut, is_gone
-from sandbox.operations import OPERATIONS, Call, Cloud
+from sandbox.operations import OPERATIONS
 from sandbox.receiving import receive_message
 
 if TYPE_CHECKING:

@@ -78,7 +78,7 @@ class SqliteStore:
     """Writes every change to a file, in the order in which it happened."""
 
     def __init__(self, path: str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=1)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=0.2)
         # A second process on the file would disagree with the first one's memory about everything.
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode = WAL")
