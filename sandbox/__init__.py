@@ -6,7 +6,7 @@ core, a call with ten messages 65-155 us; keeping queues in a file adds 0-5 us, 
 (2026, 2-core machine, Python 3.11).
 
 `queue.py` holds the rules of a queue and is pure, `waiting.py` its long polls, `store.py` keeps
-queues in SQLite; `sqs.py`, `ses.py` and `sendgrid.py` speak the three protocols; `faults.py` decides which calls go wrong;
-`mailbox.py` remembers what was accepted; `desk.py` serves mailbox, calls and switches;
-`__main__.py` puts them together.
+queues in SQLite; `sqs.py`, `ses.py` and `sendgrid.py` speak the three protocols; `faults.py`
+decides which calls go wrong; `mailbox.py` remembers what was accepted; `desk.py` serves mailbox,
+calls and switches; `__main__.py` puts them together.
 """
