@@ -144,6 +144,7 @@ def assemble(
             lane=desk.lane_here(),
             settler=settler,
             visibility=dispatch.visibility_timeout,
+            send_timeout=dispatch.send_timeout,
             max_receivers=dispatch.max_receivers,
         )
         readers.append(reader)
@@ -271,8 +272,10 @@ def _judge(desk: Desk, attempts: list[Attempt]) -> list[Settlement]:
 def _report(settlements: Sequence[Settlement]) -> None:
     """One line a batch; each message at DEBUG. Neither addresses nor bodies are logged."""
     counts = Counter((one.provider, one.outcome.kind) for one in settlements if one.outcome)
-    summary = ", ".join(f"{provider} {kind} {count}" for (provider, kind), count in counts.items())
-    log.info("%s", summary)
+    parts = [f"{provider} {kind} {count}" for (provider, kind), count in sorted(counts.items())]
+    if late := sum(isinstance(one.decision, LetGo) for one in settlements):
+        parts.append(f"{late} let go unsent: received too long ago")
+    log.info("%s", ", ".join(parts))
     for one in settlements:
         if one.outcome and one.outcome.kind is not OutcomeClass.ACCEPTED:
             log.info(

@@ -8,6 +8,7 @@ what a closed long poll caught comes back when its visibility ends.
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -22,11 +23,12 @@ from flows.stopping import Stop
 from gomail.errors import QueueError
 from gomail.queue import Queue, Received
 from gomail.receiving import Width, catch
+from gomail.settings import SETTLING_MARGIN
 from gomail.settlement import Return
 
 log = logging.getLogger(__name__)
 
-LONG_POLL = 20
+LONGEST_POLL = 20
 """Seconds: the longest that SQS allows, and the cheapest."""
 EXTRA_POLL = 1
 """Seconds a further receive of the same partition waits: each that stays empty narrows the width,
@@ -54,6 +56,7 @@ class Reader:
         lane: Lane,
         settler: Settler,
         visibility: int,
+        send_timeout: float,
         max_receivers: int,
     ) -> None:
         lane.partitions += 1
@@ -64,6 +67,7 @@ class Reader:
         self._url, self._queue, self._loop = url, queue, loop
         self._desk, self._lane, self._settler = desk, lane, settler
         self._visibility = visibility
+        self._long_poll = long_poll(visibility, send_timeout)
         self._width = Width(max_receivers)
         self._fetched: deque[Letter] = deque()
         self._open: set[asyncio.Task[None]] = set()
@@ -117,7 +121,7 @@ class Reader:
             received = await self._queue.receive(
                 self._url,
                 most=asked,
-                wait=LONG_POLL if first else EXTRA_POLL,
+                wait=self._long_poll if first else EXTRA_POLL,
                 visibility=self._visibility,
             )
             self._failures = 0
@@ -176,6 +180,15 @@ class Reader:
         self._fetched.clear()
         self._settler.settle([Settlement(one, Return(0)) for one in left])
         self.closed = True
+
+
+def long_poll(visibility: int, send_timeout: float) -> int:
+    """Seconds a receive may wait, so that what comes at its end can still be sent.
+
+    A letter's time counts from before the call: nobody knows when in its course the queue began to
+    hide it.
+    """
+    return max(1, min(LONGEST_POLL, math.floor(visibility - send_timeout - SETTLING_MARGIN - 1)))
 
 
 class LetterSource(FixedPartitionedSource[Letter, None]):
