@@ -1,0 +1,324 @@
+"""The ledger port: what became of each email, asked and told in values of our own.
+
+It answers three questions: what became of an email, has this request been made before, has a
+provider accepted it already. It is never in the way of a send: whoever calls it waits a bounded
+time, goes on without it, and says so. Adapters raise `LedgerUnavailable` for everything that another
+try may mend.
+
+All times are whole milliseconds since the epoch, UTC.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from gomail.errors import GomailError
+from gomail.outcome import OutcomeClass
+
+
+class LedgerUnavailable(GomailError):
+    """The ledger is slow, full, locked or down; mail goes on without it."""
+
+
+class Status(StrEnum):
+    """What became of an email so far."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    RETRYING = "retrying"
+    UNKNOWN = "unknown"
+    """It may have been sent: a provider's answer was lost. Tried again unless settings forbid it."""
+    REFUSED = "refused"
+    FAILED = "failed"
+    """Given up: nobody accepted it in time."""
+
+
+TERMINAL = frozenset({Status.SENT, Status.REFUSED, Status.FAILED})
+"""States that nothing but an operator's redrive leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An email that a queue has confirmed."""
+
+    id: str
+    at: int
+    from_email: str
+    to_email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A send that is about to begin."""
+
+    id: str
+    provider: str
+    at: int
+    receive_count: int
+    """How often the queue has handed the message out, this time included."""
+    owner: str
+    """The process that is about to send it."""
+    queued_at: int
+    from_email: str
+    to_email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger knew of an email when it was told an intent."""
+
+    ended: bool = False
+    """It is sent, refused or given up: it must not be sent, only deleted. No attempt was noted."""
+    number: int = 1
+    """The number of the attempt that the intent became; the first is 1."""
+    possible_duplicate: bool = False
+    """An earlier receive or attempt left no outcome, or an unknown one: it may have been sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an attempt brought, or what ended an email without one (`provider` is then empty)."""
+
+    id: str
+    status: Status
+    """The email's state from now on; a terminal state that is already there stays."""
+    at: int
+    provider: str = ""
+    number: int = 0
+    """From `Known`; 0 where the ledger did not answer the intent: it gets the next number."""
+    kind: OutcomeClass | None = None
+    code: str = ""
+    detail: str = ""
+    provider_id: str = ""
+    started: int = 0
+    duration: int = 0
+    """Milliseconds."""
+    possible_duplicate: bool = False
+    owner: str = ""
+    queued_at: int = 0
+    from_email: str = ""
+    to_email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as a reader sees it; `kind` is None while it is under way or was cut off."""
+
+    number: int
+    provider: str
+    started: int
+    duration: int | None = None
+    kind: OutcomeClass | None = None
+    code: str = ""
+    detail: str = ""
+    provider_id: str = ""
+    possible_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EmailRecord:
+    """One email as a reader sees it."""
+
+    id: str
+    status: Status
+    queued_at: int
+    updated_at: int
+    from_email: str
+    to_email: str
+    provider: str = ""
+    """Who accepted it, or who tried it last."""
+    code: str = ""
+    detail: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    """In order; empty in lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which emails to list; None for any. Addresses compare case-insensitively."""
+
+    status: Status | None = None
+    to_email: str | None = None
+    from_email: str | None = None
+    provider: str | None = None
+    since: int | None = None
+    """Queued at this time or later."""
+    until: int | None = None
+    """Queued before this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Emails, newest first, and where the next page begins (None after the last)."""
+
+    emails: tuple[EmailRecord, ...]
+    next_cursor: str | None = None
+
+
+class EventKind(StrEnum):
+    """What a live event tells."""
+
+    STATUS = "status"
+    VERDICT = "verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that changed, in an order that all readers share."""
+
+    sequence: str
+    """Opaque and increasing in the ledger's own order; a reader resumes after it."""
+    kind: EventKind
+    at: int
+    data: Mapping[str, str | int | bool]
+    """status: id, status, provider, code, detail, number, possibleDuplicate. verdict: provider,
+    healthy, verdict, owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExitReport:
+    """One provider as one dispatch process sees it."""
+
+    provider: str
+    healthy: bool
+    verdict: int
+    failing_rounds: int
+    good_rounds: int
+    in_hand: int
+    room: int
+    paused_for: float
+    """Seconds; 0 where it is not paused."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReport:
+    """What a dispatch process says of itself every few seconds."""
+
+    owner: str
+    at: int
+    exits: tuple[ExitReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts since the ledger began (pruned emails stay counted), and the living processes."""
+
+    by_status: Mapping[Status, int] = field(default_factory=dict)
+    """Emails by the state they are in."""
+    sent_by_provider: Mapping[str, int] = field(default_factory=dict)
+    attempts: Mapping[tuple[str, OutcomeClass], int] = field(default_factory=dict)
+    """Attempts by provider and outcome."""
+    possible_duplicates: int = 0
+    processes: tuple[ProcessReport, ...] = ()
+    """Reports not older than 30 s."""
+
+
+class ClaimState(StrEnum):
+    """What the ledger says of an Idempotency-Key."""
+
+    NEW = "new"
+    """The caller has it now: it may enqueue under `message_id`, and must `answer` or `release`."""
+    ANSWERED = "answered"
+    """The first answer is to be given again."""
+    IN_FLIGHT = "in flight"
+    """Another request with this key is under way and its lease has not ended."""
+    OTHER_BODY = "other body"
+    """The key belongs to a different request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The state of a key; `message_id` is the one reserved for it, `answer` the stored one."""
+
+    state: ClaimState
+    message_id: str = ""
+    answer: bytes = b""
+
+
+class Ledger(Protocol):
+    """What the API, the dispatcher and readers ask of a ledger."""
+
+    # -- the API ---------------------------------------------------------------------------------
+
+    async def queued(self, emails: Sequence[Queued]) -> None:
+        """Note emails that a queue has taken. One that is known already changes nothing."""
+        ...
+
+    async def claim(
+        self, key: str, *, fingerprint: str, message_id: str, now: int, lease: int, keep: int
+    ) -> Claim:
+        """Reserve `message_id` for a key, unless the key is taken; atomic among all processes.
+
+        `lease` ms after the claim an unanswered key may be taken over by the same request; it
+        keeps its first message id. `keep` ms after its answer a key is forgotten.
+        """
+        ...
+
+    async def answer(self, key: str, *, message_id: str, answer: bytes) -> None:
+        """Store the answer that requests with this key get from now on."""
+        ...
+
+    async def release(self, key: str, *, message_id: str) -> None:
+        """End the lease of an unanswered key; a retry takes the same message id over."""
+        ...
+
+    # -- the dispatcher --------------------------------------------------------------------------
+
+    async def intend(self, intents: Sequence[Intent]) -> dict[str, Known]:
+        """Note sends that are about to begin; answers what was known of every id.
+
+        `possible_duplicate`: an attempt before this one has no outcome or an unknown one, or there
+        are fewer attempts than receives before this one (a receive left no record).
+        """
+        ...
+
+    async def record(self, records: Sequence[Recorded]) -> None:
+        """Note what attempts brought. Idempotent for one attempt's number."""
+        ...
+
+    async def verdict(
+        self, *, provider: str, healthy: bool, verdict: int, owner: str, at: int
+    ) -> None:
+        """Note a change of a provider's verdict; readers of events see it."""
+        ...
+
+    async def report(self, report: ProcessReport) -> None:
+        """Replace what a dispatch process says of itself."""
+        ...
+
+    # -- readers ---------------------------------------------------------------------------------
+
+    async def email(self, email_id: str) -> EmailRecord | None:
+        """One email with its attempts."""
+        ...
+
+    async def emails(self, which: Filter, *, cursor: str | None, limit: int) -> Page:
+        """A page of emails, newest first; constant cost a page however many there are.
+
+        Raises:
+            ValueError: the cursor is not one of ours.
+        """
+        ...
+
+    async def events(self, after: str | None, *, limit: int) -> list[Event]:
+        """Events after a sequence, oldest first; None for only the newest one, to start from.
+
+        A sequence that has been pruned resumes at the oldest event there is.
+        """
+        ...
+
+    async def stats(self, now: int) -> Stats:
+        """Counts and reports."""
+        ...
+
+    # -- housekeeping ----------------------------------------------------------------------------
+
+    async def prune(self, before: int, *, limit: int) -> int:
+        """Forget up to `limit` emails queued before a time, and old events and keys; how many."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is pending and let go of the store."""
+        ...
