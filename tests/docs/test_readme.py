@@ -16,7 +16,6 @@ import sys
 import pytest
 
 from gomail import cli
-
 from tests.docs.pages import ROOT, blocks, commands, text
 from tests.local.running import command, plain_environment, up
 
