@@ -39,6 +39,7 @@ check: setup ## format, lint, types and import contracts: what CI checks
 
 build: setup ## wheel and source distribution in dist/, web client in web/dist/
 	$(BIN)/python -m build --no-isolation --outdir dist .
+	@rm -rf build *.egg-info
 
 lock: $(PACKAGES) ## pin the dependencies anew: requirements/*.txt
 	@$(BIN)/uv --version || $(BIN)/python -m pip install uv

@@ -1,7 +1,8 @@
 """What becomes of a message after an attempt, or without one. Pure.
 
 Three ends: deleted (a provider accepted it), returned to its queue (somebody may still take it),
-dead letter (nobody will). Age alone ends attempts that could still succeed.
+dead letter (nobody will). Age alone ends attempts that could still succeed. A fourth way out, let
+go, asks nothing of the queue: the message shows again by itself when its visibility ends.
 """
 
 import math
@@ -44,7 +45,12 @@ class DeadLetter:
     detail: str = ""
 
 
-Decision = Delete | Return | DeadLetter
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Leave it hidden: it was received too long ago for a send to begin."""
+
+
+Decision = Delete | Return | DeadLetter | LetGo
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ class Record:
     accepted: bool = False
     final: tuple[str, str] | None = None
     """Reason and code, once it was decided to dead-letter it."""
+    buried: bool = False
+    """The dead-letter queue has confirmed it."""
 
 
 NOTHING = Record()
@@ -57,6 +59,10 @@ class Tried:
         """Remember that a message goes to the dead-letter queue and must not be sent again."""
         record = self._records.get(message_id) or Record()
         self._put(message_id, Record(record.outcomes, record.accepted, (reason, code)))
+
+    def bury(self, message_id: str) -> None:
+        """Remember that the dead-letter queue holds a message; a copy of it is only deleted."""
+        self._put(message_id, Record(buried=True))
 
     def _put(self, message_id: str, record: Record) -> None:
         self._records.pop(message_id, None)

@@ -5,6 +5,7 @@ One that ends unasked ends all.
 """
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -162,9 +163,8 @@ class House:
     async def _child(self, name: str, arguments: list[str]) -> Child:
         log = self.logs / f"{name}.log"
         log.unlink(missing_ok=True)
-        child = await Child.start(
-            name, arguments, log=log, environment=surroundings.environment(self.configuration)
-        )
+        environment = surroundings.environment(self.configuration, os.environ)
+        child = await Child.start(name, arguments, log=log, environment=environment)
         self._children.append(child)
         listening = asyncio.create_task(child.listen(self._show(name)))
         listening.add_done_callback(lambda _: self._died(child))

@@ -76,11 +76,9 @@ def write(settings: Mapping[str, Any], file: Path) -> None:
     file.write_text(f"# Written by `gomail` at each start; changes are lost.\n{text}")
 
 
-def environment(configuration: Path) -> dict[str, str]:
-    """The person's environment, without anything that could lead elsewhere."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.casefold().startswith(_OWN)
-    }
+def environment(configuration: Path, persons: Mapping[str, str]) -> dict[str, str]:
+    """The person's environment, without anything that could lead elsewhere. Pure."""
+    kept = {name: value for name, value in persons.items() if not name.casefold().startswith(_OWN)}
     return kept | {
         FILE_VARIABLE: str(configuration),
         "AWS_REGION": REGION,

@@ -1,0 +1,69 @@
+"""No key and no address for real use reaches what runs on the sandbox."""
+
+from pathlib import Path
+
+import yaml
+
+from gomail.local.surroundings import (
+    defaults_for_sandbox,
+    environment,
+    for_sandbox,
+    write,
+)
+from gomail.settings import Settings, load, provider_keys
+
+SANDBOX = "http://127.0.0.1:9324"
+REAL = {
+    "queues": {
+        "urls": ["https://sqs.eu-west-1.amazonaws.com/123456789012/mail"],
+        "dead_letter": "https://sqs.eu-west-1.amazonaws.com/123456789012/dead",
+    },
+    "providers": {
+        "ses": {"weight": 3, "region": "eu-west-1"},
+        "marketing": {"kind": "sendgrid", "weight": 2},
+    },
+    "aws": {"region": "eu-west-1"},
+    "dispatch": {"send_timeout": 5},
+}
+
+
+def test_no_key_profile_or_setting_of_the_person_is_passed_on():
+    persons = {
+        "PATH": "/usr/bin",
+        "AWS_ACCESS_KEY_ID": "real",
+        "AWS_PROFILE": "real",
+        "SENDGRID_API_KEY": "real",
+        "GOMAIL_QUEUES__URLS": "real",
+        "gomail_queues__dead_letter": "real",
+    }
+
+    given = environment(Path("var/gomail.yaml"), persons)
+
+    assert given["PATH"] == "/usr/bin"
+    assert "real" not in given.values()
+
+
+def test_every_address_is_the_sandbox_s_and_other_settings_stay():
+    told = for_sandbox(Settings(**REAL), SANDBOX)
+
+    text = yaml.safe_dump(told)
+    assert "amazonaws" not in text
+    assert "api.sendgrid" not in text
+    assert told["dispatch"]["send_timeout"] == 5
+    assert told["providers"]["marketing"] == {
+        "kind": "sendgrid",
+        "weight": 2,
+        "base_url": SANDBOX,
+    }
+
+
+def test_what_is_written_is_a_configuration_that_a_process_accepts(tmp_path):
+    file = tmp_path / "gomail.yaml"
+    for told in (for_sandbox(Settings(**REAL), SANDBOX), defaults_for_sandbox(SANDBOX)):
+        write(told, file)
+
+        given = environment(file, {})
+        settings = load(environ=given)
+
+        assert settings.queues.endpoint_url == SANDBOX
+        assert provider_keys(settings, given)
