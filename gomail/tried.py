@@ -5,8 +5,7 @@ or, for an id that was accepted and whose copy comes back much later, a duplicat
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 
 from gomail.outcome import OutcomeClass
 
@@ -17,7 +16,7 @@ CAPACITY = 100_000
 class Record:
     """One message's history in this process."""
 
-    outcomes: Mapping[str, OutcomeClass] = MappingProxyType({})
+    outcomes: Mapping[str, OutcomeClass] = field(default_factory=dict)
     """The last outcome at each provider."""
     accepted: bool = False
     final: tuple[str, str] | None = None
