@@ -4,18 +4,19 @@ Bounded: the oldest of 100,000 ids is forgotten first. Forgetting costs at most 
 or, for an id that was accepted and whose copy comes back much later, a duplicate.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from gomail.outcome import OutcomeClass
 
 CAPACITY = 100_000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One message's history in this process."""
 
-    outcomes: dict[str, OutcomeClass] = field(default_factory=dict)
+    outcomes: Mapping[str, OutcomeClass] = field(default_factory=dict)
     """The last outcome at each provider."""
     accepted: bool = False
     final: tuple[str, str] | None = None
@@ -25,7 +26,7 @@ class Record:
 
 
 NOTHING = Record()
-"""The history of a message nobody has tried; never written to."""
+"""The history of a message nobody has tried."""
 
 _ACCEPTED = Record(accepted=True)
 
@@ -41,7 +42,7 @@ class Tried:
         return len(self._records)
 
     def of(self, message_id: str) -> Record:
-        """What is known of a message; to be read, not written."""
+        """What is known of a message."""
         return self._records.get(message_id, NOTHING)
 
     def note(self, message_id: str, provider: str, kind: OutcomeClass) -> None:
@@ -49,16 +50,13 @@ class Tried:
         if kind is OutcomeClass.ACCEPTED:
             self._put(message_id, _ACCEPTED)
             return
-        record = self._records.get(message_id)
-        if record is None or record is _ACCEPTED:
-            record = Record(accepted=record is _ACCEPTED)
-        record.outcomes[provider] = kind
-        self._put(message_id, record)
+        record = self.of(message_id)
+        outcomes = {**record.outcomes, provider: kind}
+        self._put(message_id, replace(record, outcomes=outcomes))
 
     def finish(self, message_id: str, reason: str, code: str) -> None:
         """Remember that a message goes to the dead-letter queue and must not be sent again."""
-        record = self._records.get(message_id) or Record()
-        self._put(message_id, Record(record.outcomes, record.accepted, (reason, code)))
+        self._put(message_id, replace(self.of(message_id), final=(reason, code)))
 
     def bury(self, message_id: str) -> None:
         """Remember that the dead-letter queue holds a message; a copy of it is only deleted."""
