@@ -126,10 +126,10 @@ class Desk:
                         del self._in_hand[letter.id]
                     self._lanes[letter.lane].free(letter)
 
-    def buried(self, message_id: str) -> None:
-        """The dead-letter queue holds this message: copies of it are deleted from now on."""
+    def buried(self, letter: Letter) -> None:
+        """The dead-letter queue holds this letter: its copies are only deleted from now on."""
         with self.lock:
-            self.tried.bury(message_id)
+            self.tried.bury(letter.id, [copy.queue_message_id for copy in letter.receipts])
 
     def take(self, letter: Letter) -> Letter | Settlement | None:
         """Take a letter in hand. Under the lock.
@@ -251,7 +251,7 @@ class Lane:
 
     def _end(self, letter: Letter, now: float) -> Delete | DeadLetter | None:
         record = self._desk.tried.of(letter.id)
-        if record.accepted or record.buried:
+        if record.accepted or letter.receipts[0].queue_message_id in record.buried:
             return Delete()
         if record.final is not None:
             return DeadLetter(*record.final)

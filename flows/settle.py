@@ -203,7 +203,7 @@ class Settler:
             "dead letter %s: %s (%s) after %d receives: %s",
             letter.id, decision.reason, decision.code, letter.receive_count, decision.detail,
         )  # fmt: skip
-        self._desk.buried(letter.id)
+        self._desk.buried(letter)
         self._add(self._deletes, replace(settlement, decision=Delete()))
 
 

@@ -4,7 +4,7 @@ Bounded: the oldest of 100,000 ids is forgotten first. Forgetting costs at most 
 or, for an id that was accepted and whose copy comes back much later, a duplicate.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gomail.outcome import OutcomeClass
@@ -21,8 +21,9 @@ class Record:
     accepted: bool = False
     final: tuple[str, str] | None = None
     """Reason and code, once it was decided to dead-letter it."""
-    buried: bool = False
-    """The dead-letter queue has confirmed it."""
+    buried: frozenset[str] = frozenset()
+    """SQS's ids of the copies that the dead-letter queue has confirmed. A redriven message has its
+    old id of ours and a new one of SQS's: it starts anew."""
 
 
 NOTHING = Record()
@@ -58,9 +59,9 @@ class Tried:
         """Remember that a message goes to the dead-letter queue and must not be sent again."""
         self._put(message_id, replace(self.of(message_id), final=(reason, code)))
 
-    def bury(self, message_id: str) -> None:
-        """Remember that the dead-letter queue holds a message; a copy of it is only deleted."""
-        self._put(message_id, Record(buried=True))
+    def bury(self, message_id: str, copies: Iterable[str]) -> None:
+        """Remember that the dead-letter queue holds a message, received as these copies."""
+        self._put(message_id, Record(buried=self.of(message_id).buried.union(copies)))
 
     def _put(self, message_id: str, record: Record) -> None:
         self._records.pop(message_id, None)

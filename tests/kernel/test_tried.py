@@ -13,7 +13,7 @@ PROVIDERS = st.sampled_from(["ses", "sendgrid"])
 ACTS = st.lists(
     st.tuples(st.just("note"), IDS, PROVIDERS, st.sampled_from(OutcomeClass))
     | st.tuples(st.just("finish"), IDS, st.just("refused"), st.just("550"))
-    | st.tuples(st.just("bury"), IDS),
+    | st.tuples(st.just("bury"), IDS, st.just(["queue-id"])),
     max_size=60,
 )
 
@@ -28,7 +28,7 @@ def after(acts, capacity=100):
 def test_nothing_is_known_of_a_message_nobody_has_tried():
     known = Tried().of("a")
 
-    assert (known.outcomes, known.accepted, known.final, known.buried) == ({}, False, None, False)
+    assert (known.outcomes, known.accepted, known.final, known.buried) == ({}, False, None, set())
 
 
 @quick
@@ -58,6 +58,15 @@ def test_what_was_accepted_stays_accepted_whatever_else_becomes_known(before, la
     assert tried.of("a").accepted
 
 
+def test_an_outcome_after_the_acceptance_is_not_held_against_another_message():
+    tried = after([("note", "a", "ses", ACCEPTED), ("note", "a", "sendgrid", FAILED)])
+
+    tried.note("b", "ses", ACCEPTED)
+
+    assert (tried.of("a").accepted, tried.of("a").outcomes) == (True, {"sendgrid": FAILED})
+    assert (tried.of("b").accepted, tried.of("b").outcomes) == (True, {})
+
+
 @quick
 @given(acts=ACTS)
 def test_messages_do_not_mix(acts):
@@ -76,9 +85,9 @@ def test_a_final_message_keeps_its_reason_and_its_outcomes():
 
 
 def test_a_buried_message_is_known_to_be_with_the_dead_letters():
-    tried = after([("finish", "a", "refused", "550"), ("bury", "a")])
+    tried = after([("finish", "a", "refused", "550"), ("bury", "a", ["one", "other"])])
 
-    assert tried.of("a").buried
+    assert tried.of("a").buried == {"one", "other"}
 
 
 @quick
