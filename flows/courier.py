@@ -1,62 +1,23 @@
-"""The asyncio loop in a thread that does all the I/O of a dispatch process.
+"""Sends letters, off the workers' threads, and brings back what came of it.
 
-Workers hand it batches and go on at once; one crossing of threads serves a whole batch, since a
-crossing a message costs a third more CPU. What a send brings goes back to the worker that asked for
-it through its lane.
+Workers hand the courier batches and go on at once; one crossing of threads serves a whole batch,
+since a crossing a message costs a third more CPU. What a send brings goes back to the worker that
+asked for it through its lane.
 """
 
-import asyncio
 import logging
-import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
-
-import uvloop
+from collections.abc import Mapping, Sequence
 
 from flows.desk import Desk, Lane
-from flows.mail import Attempt, Routed
+from flows.loop import Loop
+from flows.mail import Attempt, Routed, Ticket
+from flows.scribe import Scribe
 from gomail.email import Message
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.providers import Provider
 from gomail.settings import SETTLING_MARGIN
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-
-class Loop:
-    """An event loop of its own in a daemon thread."""
-
-    def __init__(self) -> None:
-        self.loop = uvloop.new_event_loop()
-        self._tasks: set[asyncio.Task[Any]] = set()  # asyncio itself holds them weakly
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
-
-    def call(self, function: Callable[..., object], *args: object) -> None:
-        """Have the loop call a function soon; from any thread."""
-        self.loop.call_soon_threadsafe(function, *args)
-
-    def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop and wait for it; for start and end only."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start a task on the loop; only from its thread."""
-        task = self.loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def close(self) -> None:
-        """Stop the loop and its thread."""
-        if self._thread.is_alive():
-            self.call(self.loop.stop)
-            self._thread.join(timeout=1)
 
 
 class Courier:
@@ -69,27 +30,47 @@ class Courier:
         providers: Mapping[str, Provider],
         *,
         send_timeout: float,
+        scribe: Scribe | None = None,
     ) -> None:
         self._loop = loop
         self._desk = desk
         self._providers = providers
         self._send_timeout = send_timeout
+        self._scribe = scribe
 
     def send(self, lane: Lane, batch: Sequence[Routed]) -> None:
         """Hand over a batch; never blocks. From the worker's thread."""
-        self._loop.call(self._begin, lane, batch)
+        self._loop.call(self._receive, lane, batch)
 
-    def _begin(self, lane: Lane, batch: Sequence[Routed]) -> None:
+    def _receive(self, lane: Lane, batch: Sequence[Routed]) -> None:
+        latest = self._desk.monotonic() + self._send_timeout + SETTLING_MARGIN
+        timely = [routed for routed in batch if routed.letter.deadline >= latest]
         for routed in batch:
-            self._loop.spawn(self._attempt(lane, routed))
+            if routed.letter.deadline < latest:
+                lane.attempts.append(Attempt(routed, None))
+        if self._scribe is None:
+            self._begin(lane, [(routed, Ticket()) for routed in timely])
+        elif timely:
+            self._loop.spawn(self._ask_first(lane, timely, self._scribe))
 
-    async def _attempt(self, lane: Lane, routed: Routed) -> None:
-        letter = routed.letter
-        left = letter.deadline - self._desk.monotonic()
-        if left < self._send_timeout + SETTLING_MARGIN:
-            lane.attempts.append(Attempt(routed, None))
-            return
-        lane.attempts.append(Attempt(routed, await self._send(routed)))
+    async def _ask_first(self, lane: Lane, batch: Sequence[Routed], scribe: Scribe) -> None:
+        """Tell the ledger first, and send what it does not know as accepted."""
+        tickets = await scribe.intend(batch)
+        self._begin(lane, list(zip(batch, tickets, strict=True)))
+
+    def _begin(self, lane: Lane, batch: Sequence[tuple[Routed, Ticket]]) -> None:
+        for routed, ticket in batch:
+            if ticket.known is not None and ticket.known.ended:
+                lane.attempts.append(Attempt(routed, None, ticket))
+            else:
+                self._loop.spawn(self._attempt(lane, routed, ticket))
+
+    async def _attempt(self, lane: Lane, routed: Routed, ticket: Ticket) -> None:
+        began = self._desk.monotonic()
+        ticket.started = int(self._desk.wall() * 1_000)
+        outcome = await self._send(routed)
+        ticket.duration = int((self._desk.monotonic() - began) * 1_000)
+        lane.attempts.append(Attempt(routed, outcome, ticket))
 
     async def _send(self, routed: Routed) -> Outcome:
         letter = routed.letter

@@ -16,7 +16,8 @@ from random import random
 from flows.mail import Attempt, Letter, Receipt, Routed, Settlement
 from gomail.email import Email, Unreadable, decode
 from gomail.health import Observation, Sign, sign_of
-from gomail.outcome import Outcome
+from gomail.ledger import ExitReport
+from gomail.outcome import Outcome, OutcomeClass
 from gomail.queue import BATCH
 from gomail.routing import FIRST_ROOM, Candidate, Router
 from gomail.settlement import (
@@ -73,6 +74,7 @@ class Desk:
         self._in_hand: dict[str, Letter] = {}
         self._lanes: dict[int, Lane] = {}
         self._threads: dict[int, Lane] = {}
+        self._contradicting = dict.fromkeys(rules.weights, 0)
 
     def lane(self, index: int) -> "Lane":
         """The lane of the worker whose thread this is.
@@ -105,16 +107,39 @@ class Desk:
         """The lanes of this process's workers."""
         return list(self._lanes.values())
 
-    def publish(self, provider: str, *, healthy: bool, verdict: int) -> bool:
+    def publish(
+        self, provider: str, *, healthy: bool, verdict: int, contradicting: int = 0
+    ) -> bool:
         """Let every router know a verdict; answers whether it was news."""
         now = self.monotonic()
         with self.lock:
+            self._contradicting[provider] = contradicting
             news = any(
                 lane.router.exit(provider).verdict < verdict for lane in self._lanes.values()
             )
             for lane in self._lanes.values():
                 lane.router.publish(provider, healthy=healthy, verdict=verdict, now=now)
         return news
+
+    def reports(self) -> tuple[ExitReport, ...]:
+        """Every provider as this process sees it, its workers summed up."""
+        now = self.monotonic()
+        with self.lock:
+            return tuple(self._report(name, now) for name in sorted(self.all) if self._lanes)
+
+    def _report(self, name: str, now: float) -> ExitReport:
+        ways = [lane.router.exit(name) for lane in self._lanes.values()]
+        healthy, rounds = ways[0].healthy, self._contradicting[name]
+        return ExitReport(
+            provider=name,
+            healthy=healthy,
+            verdict=ways[0].verdict,
+            failing_rounds=rounds if healthy else 0,
+            good_rounds=0 if healthy else rounds,
+            in_hand=sum(way.in_hand for way in ways),
+            room=sum(way.room for way in ways),
+            paused_for=max(0.0, max(way.paused_until for way in ways) - now),
+        )
 
     def put_away(self, settled: Iterable[tuple[Letter, Receipt]]) -> None:
         """These copies are settled; a letter leaves our hands with the last of its copies."""
@@ -287,14 +312,21 @@ class Lane:
         now, wall = desk.monotonic(), desk.wall()
         with desk.lock:
             return [
-                self._judge(attempt.routed, attempt.outcome, now, wall)
+                self._judge(attempt, attempt.outcome, now, wall)
                 if attempt.outcome
-                else end(attempt.routed.letter, LetGo())
+                else self._unbegun(attempt)
                 for attempt in attempts
             ]
 
-    def _judge(self, routed: Routed, outcome: Outcome, now: float, wall: float) -> Settlement:
-        desk, letter = self._desk, routed.letter
+    def _unbegun(self, attempt: Attempt) -> Settlement:
+        letter = attempt.routed.letter
+        if not attempt.known_as_accepted:
+            return end(letter, LetGo())
+        self._desk.tried.note(letter.id, attempt.routed.provider, OutcomeClass.ACCEPTED)
+        return end(letter, Delete())
+
+    def _judge(self, attempt: Attempt, outcome: Outcome, now: float, wall: float) -> Settlement:
+        desk, routed, letter = self._desk, attempt.routed, attempt.routed.letter
         observation = self._observation(routed, outcome)
         desk.tried.note(letter.id, routed.provider, outcome.kind)
         self.router.note(routed.provider, outcome, routed.way, now, unrouted=self._unrouted)
@@ -312,7 +344,7 @@ class Lane:
         if isinstance(decision, DeadLetter):
             desk.tried.finish(letter.id, decision.reason, decision.code)
         letter.decision = decision
-        return Settlement(letter, decision, routed.provider, outcome, observation)
+        return Settlement(letter, decision, attempt, observation)
 
     def _observation(self, routed: Routed, outcome: Outcome) -> Observation | None:
         sign = sign_of(outcome)

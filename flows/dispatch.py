@@ -10,6 +10,9 @@ import atexit
 import functools
 import gc
 import logging
+import os
+import secrets
+import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,19 +23,23 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from pydantic import SecretStr
 
-from flows.courier import Courier, Loop
+from flows.courier import Courier
 from flows.desk import Desk, Rules
+from flows.loop import Loop
 from flows.loopback import AttemptSource, ProviderSink
 from flows.mail import Attempt, Letter, Routed, Settlement
 from flows.receive import LetterSource, Reader
+from flows.scribe import Scribe
 from flows.settle import Settler, SettleSink
 from flows.stopping import Stop
-from flows.verdicts import HealthStep, ViewSink, to_every_worker
+from flows.verdicts import HealthStep, Told, ViewSink, to_every_worker
 from gomail.aws import Signer, endpoint, find_credentials
 from gomail.email import Email
 from gomail.errors import ConfigurationError
 from gomail.health import Health, Observation, Thresholds
 from gomail.http import AiohttpTransport, Transport
+from gomail.ledger import Ledger
+from gomail.ledger.table import open_ledger
 from gomail.outcome import OutcomeClass
 from gomail.providers import Provider
 from gomail.providers.table import Supplies
@@ -58,6 +65,8 @@ class Parts:
     settler: Settler
     stop: Stop
     thresholds: Thresholds
+    told: Told
+    """Who wants to know of new verdicts."""
 
 
 def flow() -> Dataflow:
@@ -103,7 +112,9 @@ def wire(parts: Parts) -> Dataflow:
     signs = op.flat_map("signs", judged, logged(_sign))
     step = functools.partial(_health_step, parts.thresholds)
     changes = op.stateful_batch("health", signs, step)
-    op.output("publish", op.flat_map("to_all", changes, to_every_worker), ViewSink(desk))
+    op.output(
+        "publish", op.flat_map("to_all", changes, to_every_worker), ViewSink(desk, parts.told)
+    )
     return dataflow
 
 
@@ -119,16 +130,23 @@ def build(settings: Settings) -> Parts:
     transport = AiohttpTransport()
     queue, providers = loop.wait(_open(settings, keys, transport))
     atexit.register(lambda: loop.wait(transport.close()))
-    return assemble(settings, loop=loop, queue=queue, providers=providers)
+    ledger = loop.wait(open_ledger(settings)) if settings.ledger.url else None
+    return assemble(settings, loop=loop, queue=queue, providers=providers, ledger=ledger)
 
 
 def assemble(
-    settings: Settings, *, loop: Loop, queue: Queue, providers: Mapping[str, Provider]
+    settings: Settings,
+    *,
+    loop: Loop,
+    queue: Queue,
+    providers: Mapping[str, Provider],
+    ledger: Ledger | None = None,
 ) -> Parts:
     """The parts over given adapters."""
     dispatch = settings.dispatch
     desk = Desk(_rules(settings), able=_able(providers))
     stop = Stop(dispatch.drain_timeout)
+    scribe = _scribe(settings, loop, desk, ledger) if ledger else None
     readers: list[Reader] = []
 
     def wake_readers() -> None:
@@ -154,7 +172,12 @@ def assemble(
         return reader
 
     settler = Settler(
-        loop, desk, queue, dead_letter=settings.queues.dead_letter, freed=wake_readers
+        loop,
+        desk,
+        queue,
+        dead_letter=settings.queues.dead_letter,
+        freed=wake_readers,
+        scribe=scribe,
     )
     return Parts(
         letters=LetterSource(
@@ -165,11 +188,24 @@ def assemble(
             stop=stop,
         ),
         desk=desk,
-        courier=Courier(loop, desk, providers, send_timeout=dispatch.send_timeout),
+        courier=Courier(loop, desk, providers, send_timeout=dispatch.send_timeout, scribe=scribe),
         settler=settler,
         stop=stop,
         thresholds=_thresholds(settings),
+        told=scribe.tell_verdict if scribe else _nobody,
     )
+
+
+def _scribe(settings: Settings, loop: Loop, desk: Desk, ledger: Ledger) -> Scribe:
+    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    scribe = Scribe(loop, ledger, desk, patience=settings.ledger.patience, owner=owner)
+    loop.call(lambda: loop.spawn(scribe.report()))
+    atexit.register(lambda: loop.wait(scribe.close()))
+    return scribe
+
+
+def _nobody(_provider: str, _healthy: bool, _verdict: int) -> None:  # noqa: FBT001 - the form of `Told`
+    """Without a ledger nobody else wants to know."""
 
 
 async def _open(

@@ -1,9 +1,10 @@
 """The values that travel through the dataflow, from a receive to a settlement."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gomail.email import Email
 from gomail.health import Observation
+from gomail.ledger import Known
 from gomail.outcome import Outcome
 from gomail.queue import Received
 from gomail.routing import Way
@@ -73,12 +74,31 @@ class Routed:
     """Number of the provider's verdict under which it was chosen."""
 
 
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One attempt's place in the ledger. Times in ms since the epoch."""
+
+    known: Known | None = None
+    """What the ledger knew of the email; None while it has not answered."""
+    started: int = 0
+    duration: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What one send brought; `outcome` is None where too little time was left to begin it."""
+    """What one send brought; `outcome` is None where none was begun.
+
+    That is so where too little time was left, or where the ledger knew the email as accepted.
+    """
 
     routed: Routed
     outcome: Outcome | None
+    ticket: Ticket = field(default_factory=Ticket)
+
+    @property
+    def known_as_accepted(self) -> bool:
+        """Whether the ledger said so before a send was begun."""
+        return self.outcome is None and self.ticket.known is not None and self.ticket.known.ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +107,15 @@ class Settlement:
 
     letter: Letter
     decision: Decision
-    provider: str | None = None
-    outcome: Outcome | None = None
+    attempt: Attempt | None = None
     observation: Observation | None = None
+
+    @property
+    def provider(self) -> str | None:
+        """Who was asked; None without an attempt."""
+        return self.attempt.routed.provider if self.attempt else None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What came of it; None without an attempt."""
+        return self.attempt.outcome if self.attempt else None

@@ -15,8 +15,8 @@ from datetime import datetime
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from flows.courier import Loop
 from flows.desk import Desk, Lane
+from flows.loop import Loop
 from flows.mail import Letter, Settlement, letter
 from flows.settle import Settler
 from flows.stopping import Stop

@@ -17,9 +17,10 @@ from typing import assert_never
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from flows.courier import Loop
 from flows.desk import Desk
+from flows.loop import Loop
 from flows.mail import Letter, Receipt, Settlement
+from flows.scribe import Scribe
 from gomail.errors import QueueError
 from gomail.queue import BATCH, Entry, Fault, Queue
 from gomail.settlement import DeadLetter, Decision, Delete, LetGo, Return, backoff
@@ -84,12 +85,21 @@ class Settler:
         queue: all queues.
         dead_letter: URL of the dead-letter queue.
         freed: called when room has become free.
+        scribe: told what attempts brought before anything is settled; None without a ledger.
     """
 
     def __init__(
-        self, loop: Loop, desk: Desk, queue: Queue, *, dead_letter: str, freed: Callable[[], None]
+        self,
+        loop: Loop,
+        desk: Desk,
+        queue: Queue,
+        *,
+        dead_letter: str,
+        freed: Callable[[], None],
+        scribe: Scribe | None = None,
     ) -> None:
         self._loop, self._desk, self._queue = loop, desk, queue
+        self._scribe = scribe
         self._dead_letter = dead_letter
         self._freed = freed
         self._deletes = _Batches(loop, DELETE_LINGER, self._delete)
@@ -98,7 +108,18 @@ class Settler:
 
     def hand_over(self, settlements: Sequence[Settlement]) -> None:
         """Settle soon; never blocks. From a worker's thread."""
-        self._loop.call(self.settle, settlements)
+        self._loop.call(self._receive, settlements)
+
+    def _receive(self, settlements: Sequence[Settlement]) -> None:
+        if self._scribe is None:
+            self.settle(settlements)
+        else:
+            self._loop.spawn(self._record_first(settlements, self._scribe))
+
+    async def _record_first(self, settlements: Sequence[Settlement], scribe: Scribe) -> None:
+        """An acceptance is recorded before the delete: a crash between is no second send."""
+        await scribe.record(settlements)
+        self.settle(settlements)
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Settle each letter with every copy of it that is in hand."""
@@ -175,8 +196,17 @@ class Settler:
         ]
         if too_large:  # the body alone; the reason is in the log
             answers |= await self._offer(queue, too_large)
+        taken = []
         for key, item in enumerate(items):
-            self._after_burial(item, answers.get(str(key), UNANSWERED))
+            answer = answers.get(str(key), UNANSWERED)
+            if isinstance(answer, Fault):
+                self._not_buried(item, answer)
+            else:
+                taken.append(item.settlement)
+        if self._scribe is not None:
+            await self._scribe.record_burials(taken)
+        for settlement in taken:
+            self._buried(settlement)
 
     async def _offer(self, queue: str, entries: Sequence[Entry]) -> dict[str, str | Fault]:
         try:
@@ -187,17 +217,17 @@ class Settler:
             log.exception("dead-letter queue %s", queue)
         return {}
 
-    def _after_burial(self, item: _Item, answer: str | Fault) -> None:
-        letter, settlement = item.letter, item.settlement
-        if isinstance(answer, Fault):
-            delay = Return(backoff(letter.receive_count, self._desk.random))
-            log.warning(
-                "dead letter %s not taken (%s %s): back in %d s",
-                letter.id, answer.code, answer.text, delay.delay,
-            )  # fmt: skip
-            self._add(self._returns, replace(settlement, decision=delay))
-            return
-        decision = settlement.decision
+    def _not_buried(self, item: _Item, fault: Fault) -> None:
+        letter = item.letter
+        delay = Return(backoff(letter.receive_count, self._desk.random))
+        log.warning(
+            "dead letter %s not taken (%s %s): back in %d s",
+            letter.id, fault.code, fault.text, delay.delay,
+        )  # fmt: skip
+        self._add(self._returns, replace(item.settlement, decision=delay))
+
+    def _buried(self, settlement: Settlement) -> None:
+        letter, decision = settlement.letter, settlement.decision
         assert isinstance(decision, DeadLetter), "only dead letters are buried"
         log.warning(
             "dead letter %s: %s (%s) after %d receives: %s",

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 # gets every change. A resumed flow's store knows the keys, so they must not follow the number.
 PARTS = [f"{part:03d}" for part in range(64)]
 
-Change = tuple[bool, int]
-"""Healthy or not, and the number of the verdict."""
+Change = tuple[bool, int, int]
+"""Healthy or not, the number of the verdict, and the rounds in a row that contradict it."""
 
 
 class HealthStep(StatefulBatchLogic[Observation, Change, Health]):
@@ -54,14 +54,13 @@ class HealthStep(StatefulBatchLogic[Observation, Change, Health]):
         """Close a round whose time is over; bytewax may call this without need."""
         changes = self._become(tick(self._health, self._monotonic(), self._thresholds))
         if self._unpublished and not changes:
-            changes = [(self._health.healthy, self._health.verdict)]
+            changes = [_view(self._health)]
         self._unpublished = False
         return changes, self.RETAIN
 
     def _become(self, health: Health) -> list[Change]:
-        changed = health.verdict != self._health.verdict
-        self._health = health
-        return [(health.healthy, health.verdict)] if changed else []
+        before, self._health = _view(self._health), health
+        return [_view(health)] if _view(health) != before else []
 
     def notify_at(self) -> datetime | None:
         """When the open round closes; at once after a resume, since routers start without views."""
@@ -77,16 +76,24 @@ class HealthStep(StatefulBatchLogic[Observation, Change, Health]):
         return self._health
 
 
+def _view(health: Health) -> Change:
+    return health.healthy, health.verdict, health.contradicting
+
+
 def to_every_worker(change: tuple[str, Change]) -> list[tuple[str, tuple[str, Change]]]:
     """One copy of a change for each part of the view."""
     return [(part, change) for part in PARTS]
 
 
-class ViewSink(FixedPartitionedSink[tuple[str, Change], None]):
-    """Writes each change of verdict into the routers of its process."""
+Told = Callable[[str, bool, int], object]
+"""Told of a new verdict: provider, healthy, number."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+
+class ViewSink(FixedPartitionedSink[tuple[str, Change], None]):
+    """Writes each change of verdict into the routers of its process, and tells who asked to be."""
+
+    def __init__(self, desk: Desk, told: Told) -> None:
+        self._desk, self._told = desk, told
 
     def list_parts(self) -> list[str]:
         """The same for any number of workers."""
@@ -103,18 +110,21 @@ class ViewSink(FixedPartitionedSink[tuple[str, Change], None]):
         resume_state: None,  # noqa: ARG002
     ) -> "_View":
         """The view of one process."""
-        return _View(self._desk)
+        return _View(self._desk, self._told)
 
 
 class _View(StatefulSinkPartition[tuple[str, Change], None]):
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, told: Told) -> None:
+        self._desk, self._told = desk, told
 
     def write_batch(self, items: list[tuple[str, Change]]) -> None:
-        for provider, (healthy, verdict) in items:
-            if self._desk.publish(provider, healthy=healthy, verdict=verdict):
+        for provider, (healthy, verdict, contradicting) in items:
+            if self._desk.publish(
+                provider, healthy=healthy, verdict=verdict, contradicting=contradicting
+            ):
                 state = "healthy again" if healthy else "unhealthy: it gets probes only"
                 log.warning("provider %s is %s (verdict %d)", provider, state, verdict)
+                self._told(provider, healthy, verdict)
 
     def snapshot(self) -> None:
         return None

@@ -1,4 +1,4 @@
-"""The state an email is in after an attempt was judged. Pure."""
+"""The state an email is in after an attempt was judged, and after it was buried. Pure."""
 
 from gomail.ledger import Status
 from gomail.outcome import OutcomeClass
@@ -7,14 +7,18 @@ from gomail.settlement import DeadLetter, Decision, Delete
 REFUSAL_REASONS = frozenset({"refused", "no provider can carry it", "unreadable"})
 
 
-def after(kind: OutcomeClass | None, decision: Decision) -> Status:
-    """The email's state once `decision` was made on an outcome of `kind` (None without attempt)."""
-    match decision:
-        case Delete():
-            return Status.SENT
-        case DeadLetter(reason=reason):
-            if kind is OutcomeClass.UNKNOWN:
-                return Status.UNKNOWN
-            return Status.REFUSED if reason in REFUSAL_REASONS else Status.FAILED
-        case _:
-            return Status.UNKNOWN if kind is OutcomeClass.UNKNOWN else Status.RETRYING
+def after_attempt(kind: OutcomeClass, decision: Decision) -> Status:
+    """The email's state once `decision` was made on an outcome of `kind`.
+
+    A dead letter is not final before the dead-letter queue has confirmed it.
+    """
+    if isinstance(decision, Delete):
+        return Status.SENT
+    return Status.UNKNOWN if kind is OutcomeClass.UNKNOWN else Status.RETRYING
+
+
+def after_burial(kind: OutcomeClass | None, decision: DeadLetter) -> Status:
+    """The email's state once the dead-letter queue has it; `kind` is the last outcome's."""
+    if kind is OutcomeClass.UNKNOWN:
+        return Status.UNKNOWN
+    return Status.REFUSED if decision.reason in REFUSAL_REASONS else Status.FAILED

@@ -1,0 +1,47 @@
+"""The asyncio loop in a thread that does all the I/O of a dispatch process."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import uvloop
+
+T = TypeVar("T")
+
+
+class Loop:
+    """An event loop of its own in a daemon thread."""
+
+    def __init__(self) -> None:
+        self.loop = uvloop.new_event_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()  # asyncio itself holds them weakly
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def call(self, function: Callable[..., object], *args: object) -> None:
+        """Have the loop call a function soon; from any thread."""
+        self.loop.call_soon_threadsafe(function, *args)
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and wait for it; for start and end only."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a task on the loop; only from its thread."""
+        self.keep(self.loop.create_task(work))
+
+    def keep(self, task: "asyncio.Task[Any]") -> None:
+        """Hold on to a task until it is done; only from the loop's thread."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Stop the loop and its thread."""
+        if self._thread.is_alive():
+            self.call(self.loop.stop)
+            self._thread.join(timeout=1)
