@@ -112,9 +112,8 @@ def wire(parts: Parts) -> Dataflow:
     signs = op.flat_map("signs", judged, logged(_sign))
     step = functools.partial(_health_step, parts.thresholds)
     changes = op.stateful_batch("health", signs, step)
-    op.output(
-        "publish", op.flat_map("to_all", changes, to_every_worker), ViewSink(desk, parts.told)
-    )
+    news = op.flat_map("to_all", changes, to_every_worker)
+    op.output("publish", news, ViewSink(desk, parts.told))
     return dataflow
 
 
@@ -130,7 +129,7 @@ def build(settings: Settings) -> Parts:
     transport = AiohttpTransport()
     queue, providers = loop.wait(_open(settings, keys, transport))
     atexit.register(lambda: loop.wait(transport.close()))
-    ledger = loop.wait(open_ledger(settings)) if settings.ledger.url else None
+    ledger = loop.wait(_open_ledger(settings))
     return assemble(settings, loop=loop, queue=queue, providers=providers, ledger=ledger)
 
 
@@ -194,6 +193,10 @@ def assemble(
         thresholds=_thresholds(settings),
         told=scribe.tell_verdict if scribe else _nobody,
     )
+
+
+async def _open_ledger(settings: Settings) -> Ledger | None:
+    return open_ledger(settings)
 
 
 def _scribe(settings: Settings, loop: Loop, desk: Desk, ledger: Ledger) -> Scribe:

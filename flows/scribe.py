@@ -1,8 +1,9 @@
 """Tells the ledger what is sent and what came of it, and never lets mail wait for it.
 
 Everything runs on the courier's loop. A call is waited for at most `patience`; then mail goes on
-without. After a failure the ledger is left alone for a second. What could not be recorded is kept, up
-to `MOST_LATE` records, and told later: a state is then late, beyond that missing, and a log says so.
+without. After a failure the ledger is left alone for a second. What could not be recorded is kept,
+up to `MOST_LATE` records, and told later: a state is then late, beyond that missing, and a log says
+so.
 """
 
 import asyncio
