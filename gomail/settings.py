@@ -47,6 +47,29 @@ def _http_url(value: str) -> str:
 
 Url = Annotated[str, AfterValidator(_http_url)]
 
+LEDGER_PASSWORD_VARIABLE = "LEDGER_PASSWORD"  # noqa: S105 - the name of a variable, no secret
+"""Where the password of a ledger that has one is found."""
+
+
+def _ledger_url(value: str) -> str:
+    scheme, _, rest = value.partition(":")
+    url = urlsplit(value)
+    if not value:
+        return value
+    if scheme == "sqlite" and rest and not rest.startswith("//"):
+        return value
+    if scheme not in {"redis", "rediss"} or not url.hostname:
+        raise ValueError(
+            "names no ledger; write sqlite:PATH, redis://HOST:PORT/NUMBER (rediss: with TLS), or "
+            "nothing for none"
+        )
+    if url.password is not None:
+        raise ValueError(f"holds a password; set it as {LEDGER_PASSWORD_VARIABLE} instead")
+    return value
+
+
+LedgerUrl = Annotated[str, AfterValidator(_ledger_url)]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -224,6 +247,24 @@ class HealthSettings(_Part):
     )
 
 
+class LedgerSettings(_Part):
+    """What became of each email, kept for whoever asks. Mail never waits for it."""
+
+    url: LedgerUrl = Field(
+        default="sqlite:var/ledger.db",
+        description="Where it is kept: `sqlite:PATH` (one machine: all processes share the file) "
+        "or `redis://HOST:PORT/NUMBER` (many machines; `rediss:` with TLS; its password, if any, "
+        f"comes from `{LEDGER_PASSWORD_VARIABLE}`). Empty keeps none.",
+    )
+    retention_days: Annotated[float, Field(gt=0, le=3_650)] = Field(
+        default=30.0, description="Days after which an email is forgotten."
+    )
+    patience: Seconds = Field(
+        default=0.05,
+        description="Seconds for which mail waits for the ledger at most, then it goes on without.",
+    )
+
+
 class AwsSettings(_Part):
     """Amazon Web Services; credentials come from where boto3 finds them."""
 
@@ -254,6 +295,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     dispatch: DispatchSettings = DispatchSettings()
     health: HealthSettings = HealthSettings()
+    ledger: LedgerSettings = LedgerSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severity that is logged."
     )
@@ -332,6 +374,13 @@ def provider_keys(
     return {name: SecretStr(env[variable]) for name, variable in wanted.items()}
 
 
+def ledger_password(environ: Mapping[str, str] | None = None) -> SecretStr | None:
+    """The password of the ledger, if there is one."""
+    env = os.environ if environ is None else environ
+    given = env.get(LEDGER_PASSWORD_VARIABLE)
+    return SecretStr(given) if given else None
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
@@ -400,7 +449,9 @@ def _sentence(fault: Any) -> str:
 def _secret_hint(key: str) -> str:
     if not any(word in key.lower() for word in ("key", "secret", "token", "password")):
         return ""
-    return "; secrets come from the environment: " + ", ".join(sorted(KEY_VARIABLES.values()))
+    return "; secrets come from the environment: " + ", ".join(
+        [*sorted(KEY_VARIABLES.values()), LEDGER_PASSWORD_VARIABLE]
+    )
 
 
 def _dotted(location: Iterable[int | str]) -> str:
