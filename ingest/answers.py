@@ -19,6 +19,14 @@ NOT_JSON = "Could not decode JSON body"
 FORBIDDEN_CHARACTERS = "Body contains characters outside the allowed set"
 UNAVAILABLE = "Service unavailable"
 
+LEDGER_UNAVAILABLE = "The ledger is not available just now"
+NO_SUCH_EMAIL = "There is no email with this id"
+NO_LEDGER = "No ledger is configured; set ledger.url"
+BAD_KEY = "Idempotency-Key is not 1 to 256 printable ASCII characters, given once"
+KEY_OF_ANOTHER = "Idempotency-Key was used for a different request"
+REPLAYED = {"Idempotent-Replayed": "true"}
+KEY_IN_FLIGHT = "A request with this Idempotency-Key is still under way"
+
 # Clients that were refused together must not come back together.
 _RETRY_AFTER_SECONDS = (1, 5)
 
@@ -26,6 +34,26 @@ _RETRY_AFTER_SECONDS = (1, 5)
 def queued(message_id: str) -> Response:
     """200: a queue has confirmed the message."""
     return Response(b'{"messageId":"%b"}' % message_id.encode(), media_type=JSON)
+
+
+def replayed(answer: bytes) -> Response:
+    """200: what the first request with this key was answered."""
+    return Response(answer, 200, REPLAYED, JSON)
+
+
+def key_of_another() -> Response:
+    """409: the key belongs to a different request."""
+    return base_error(409, KEY_OF_ANOTHER)
+
+
+def in_flight() -> Response:
+    """409: the first request with this key has no answer yet."""
+    return base_error(409, KEY_IN_FLIGHT, {"Retry-After": "1"})
+
+
+def shown(content: object) -> Response:
+    """200: what the ledger holds, as of now."""
+    return Response(orjson.dumps(content), 200, {"Cache-Control": "no-store"}, JSON)
 
 
 def not_json() -> Response:
@@ -38,6 +66,11 @@ def forbidden_characters() -> Response:
     return base_error(400, FORBIDDEN_CHARACTERS)
 
 
+def bad_key() -> Response:
+    """400: the header is no key."""
+    return base_error(400, BAD_KEY)
+
+
 def faulty(faults: Mapping[str, str]) -> Response:
     """422: a sentence for each field at fault."""
     return Response(_errors(faults), 422, media_type=JSON)
@@ -45,13 +78,31 @@ def faulty(faults: Mapping[str, str]) -> Response:
 
 def unavailable() -> Response:
     """503: no queue took it; the client may try again soon."""
-    retry_after = str(random.randint(*_RETRY_AFTER_SECONDS))
-    return base_error(503, UNAVAILABLE, {"Retry-After": retry_after})
+    return _again(UNAVAILABLE)
+
+
+def no_ledger() -> Response:
+    """503: what was asked for needs a ledger, and trying again does not bring one."""
+    return base_error(503, NO_LEDGER)
+
+
+async def ledger_unavailable(_request: Request, _error: Exception) -> Response:
+    """Answer that the ledger is down for now."""
+    return _again(LEDGER_UNAVAILABLE)
+
+
+def too_many_readers() -> Response:
+    """503: as many as there may be read events already, or the process is about to end."""
+    return _again(UNAVAILABLE)
 
 
 def base_error(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
     """An error of the request as a whole."""
     return Response(_errors({"base": sentence}), status, headers, JSON)
+
+
+def _again(sentence: str) -> Response:
+    return base_error(503, sentence, {"Retry-After": str(random.randint(*_RETRY_AFTER_SECONDS))})
 
 
 async def http_error(_request: Request, error: Exception) -> Response:

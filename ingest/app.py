@@ -16,14 +16,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from gomail.http import AiohttpTransport
+from gomail.ledger import Ledger, LedgerUnavailable
+from gomail.ledger.table import open_ledger
 from gomail.queue import Inspector, Sender
 from gomail.queue.sqs import open_queue
 from gomail.settings import Settings
-from ingest import answers, health, send, web
+from ingest import answers, health, readers, send, web
 from ingest.batcher import MOST_IN_FLIGHT, Batcher
 from ingest.failover import Failover
 from ingest.limits import BodyLimit
-from ingest.parts import Parts
+from ingest.memory import remembering
+from ingest.pace import Pace
+from ingest.parts import Memory, Parts
 from ingest.quiet import QuietLog
 from ingest.rota import Rota
 from ingest.start import PlainRefusal, settings_of_process
@@ -39,8 +43,17 @@ class IngestQueue(Sender, Inspector, Protocol):
 OpenQueue = Callable[[Settings], AbstractAsyncContextManager[IngestQueue]]
 """Opens the queue for the life of the application and closes it."""
 
+OpenLedger = Callable[[Settings], Ledger | None]
+"""Opens the ledger on the loop that uses it."""
 
-def create_app(settings: Settings | None = None, *, queue: OpenQueue | None = None) -> FastAPI:
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    queue: OpenQueue | None = None,
+    ledger: OpenLedger = open_ledger,
+    pace: Pace | None = None,
+) -> FastAPI:
     """Build the application.
 
     Called without settings, as uvicorn does, it reads them, and a fault in them ends the process
@@ -51,17 +64,19 @@ def create_app(settings: Settings | None = None, *, queue: OpenQueue | None = No
         title="gomail",
         version="1",
         summary="Takes transactional email and keeps it safe until a provider has accepted it.",
-        lifespan=_lifespan(settings, queue or open_sqs),
+        lifespan=_lifespan(settings, queue or open_sqs, ledger, pace or Pace()),
         # Its pages load scripts from another origin; the description itself is at /openapi.json.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         exception_handlers={
             HTTPException: answers.http_error,
+            LedgerUnavailable: answers.ledger_unavailable,
             Exception: answers.internal_error,
         },
     )
     send.add_routes(app)
+    readers.add_routes(app, settings)
     health.add_routes(app)
     web.add_routes(app, settings)
     _add_middleware(app, settings)
@@ -91,18 +106,21 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             CORSMiddleware,
             allow_origins=settings.ingest.allowed_origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type"],
-            expose_headers=["Retry-After"],
+            allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID"],
+            expose_headers=["Retry-After", "Idempotent-Replayed"],
         )
 
 
 def _lifespan(
-    settings: Settings, queue: OpenQueue
+    settings: Settings, queue: OpenQueue, ledger: OpenLedger, pace: Pace
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with queue(settings) as opened:
-            parts = _parts(settings, opened)
+        async with (
+            queue(settings) as opened,
+            remembering(ledger(settings), settings, pace) as memory,
+        ):
+            parts = _parts(settings, opened, memory)
             app.state.parts = parts
             await parts.watch.look()
             watching = asyncio.create_task(parts.watch.keep_looking())
@@ -119,7 +137,7 @@ def _lifespan(
     return lifespan
 
 
-def _parts(settings: Settings, queue: IngestQueue) -> Parts:
+def _parts(settings: Settings, queue: IngestQueue, memory: Memory | None) -> Parts:
     clock = asyncio.get_running_loop()
     urls = settings.queues.urls
     rota = Rota(urls, room=max(MOST_IN_FLIGHT // 2, 1))
@@ -129,4 +147,5 @@ def _parts(settings: Settings, queue: IngestQueue) -> Parts:
         Batcher(failover.deliver, clock=clock, timeout=settings.ingest.enqueue_timeout, log=log),
         # A log of its own: what it sees and what a send sees are two subjects.
         Watch(queue, urls, now=clock.time, log=QuietLog(_log, now=clock.time)),
+        memory,
     )

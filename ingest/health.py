@@ -1,6 +1,7 @@
 """`GET /health/live` and `/health/ready`: is the process running, and can it reach a queue?
 
-One queue is enough to be ready: mail goes to whichever takes it. Probes may use HEAD.
+One queue is enough to be ready: mail goes to whichever takes it. Without the ledger the process is
+ready, too, and says that it is degraded: mail goes on. Probes may use HEAD.
 """
 
 import orjson
@@ -8,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 
 from ingest import answers
 from ingest.openapi import LIVE_RESPONSES, READY_RESPONSES
-from ingest.parts import parts_of
+from ingest.parts import Memory, parts_of
 
 
 def add_routes(app: FastAPI) -> None:
@@ -28,12 +29,22 @@ async def live() -> Response:
 
 async def ready(request: Request) -> Response:
     """At least one queue can be reached."""
-    reachable = await parts_of(request).watch.look()
+    parts = parts_of(request)
+    reachable = await parts.watch.look()
     queues = [
         {"name": queue.rpartition("/")[2], "reachable": reached}
         for queue, reached in reachable.items()
     ]
     if any(reachable.values()):
-        return Response(orjson.dumps({"status": "ok", "queues": queues}), media_type=answers.JSON)
-    content = {"errors": {"base": answers.UNAVAILABLE}, "queues": queues}
-    return Response(orjson.dumps(content), 503, {"Retry-After": "5"}, answers.JSON)
+        content = {"status": "ok", "queues": queues, **await _ledger(parts.memory)}
+        return Response(orjson.dumps(content), media_type=answers.JSON)
+    refused = {"errors": {"base": answers.UNAVAILABLE}, "queues": queues}
+    return Response(orjson.dumps(refused), 503, {"Retry-After": "5"}, answers.JSON)
+
+
+async def _ledger(memory: Memory | None) -> dict[str, str]:
+    if memory is None:
+        return {}
+    if await memory.pulse.works():
+        return {"ledger": "ok"}
+    return {"status": "degraded", "ledger": "unavailable"}

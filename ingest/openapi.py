@@ -3,14 +3,19 @@
 Tests validate real answers against these schemas and compare the fields with `gomail.email`.
 """
 
-from typing import Any
-
 from gomail.email import HEADER_LIMIT
-
-Schema = dict[str, Any]
-Responses = dict[int | str, Schema]
-
-_ID = "019f3c5e-7a1b-7c2d-8e3f-4a5b6c7d8e9f"
+from ingest import answers
+from ingest.schemas import (
+    BASE_ERROR,
+    FIELD_ERRORS,
+    ID,
+    RETRY_AFTER,
+    Responses,
+    Schema,
+    base,
+    described,
+    shape,
+)
 
 _ADDRESS: Schema = {"type": "string", "format": "email", "minLength": 1, "maxLength": 254}
 _HEADER: Schema = {
@@ -45,6 +50,21 @@ _FULL = {
 }
 
 SEND_REQUEST: Schema = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "Makes a request that is sent again count once, for 24 hours: it gets "
+            "the first answer.",
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 256,
+                "pattern": "^[ -~]+$",
+            },
+        }
+    ],
     "requestBody": {
         "required": True,
         "content": {
@@ -60,34 +80,9 @@ SEND_REQUEST: Schema = {
                 },
             }
         },
-    }
+    },
 }
 
-_BASE_ERROR: Schema = {
-    "type": "object",
-    "properties": {
-        "errors": {
-            "type": "object",
-            "properties": {"base": {"type": "string"}},
-            "required": ["base"],
-            "additionalProperties": False,
-        }
-    },
-    "required": ["errors"],
-    "additionalProperties": False,
-}
-_FIELD_ERRORS: Schema = {
-    "type": "object",
-    "properties": {
-        "errors": {
-            "type": "object",
-            "minProperties": 1,
-            "additionalProperties": {"type": "string"},
-        }
-    },
-    "required": ["errors"],
-    "additionalProperties": False,
-}
 _QUEUES: Schema = {
     "type": "array",
     "items": {
@@ -97,50 +92,41 @@ _QUEUES: Schema = {
         "additionalProperties": False,
     },
 }
-_RETRY_AFTER: Schema = {
-    "Retry-After": {
-        "description": "Seconds to wait before trying again.",
-        "schema": {"type": "integer", "minimum": 1},
-    }
-}
-
-
-def _answer(description: str, schema: Schema, examples: Schema, **more: Any) -> Schema:
-    named = {name: {"value": value} for name, value in examples.items()}
-    content = {"application/json": {"schema": schema, "examples": named}}
-    return {"description": description, "content": content, **more}
-
-
-def _base(sentence: str) -> Schema:
-    return {"errors": {"base": sentence}}
-
-
-def _object(properties: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
 SEND_RESPONSES: Responses = {
-    200: _answer(
+    200: described(
         "A queue has confirmed the email.",
-        _object({"messageId": {"type": "string", "format": "uuid"}}),
-        {"queued": {"messageId": _ID}},
-    ),
-    400: _answer(
-        "The request cannot be read, is too large, or its body holds characters no queue carries.",
-        _BASE_ERROR,
-        {
-            "unreadable": _base("Could not decode JSON body"),
-            "characters": _base("Body contains characters outside the allowed set"),
+        shape({"messageId": {"type": "string", "format": "uuid"}}),
+        {"queued": {"messageId": ID}},
+        headers={
+            "Idempotent-Replayed": {
+                "description": "This is the answer to an earlier request with the same key.",
+                "schema": {"type": "string", "const": "true"},
+            }
         },
     ),
-    422: _answer(
+    400: described(
+        "The request cannot be read, is too large, its body holds characters no queue carries, or "
+        "its Idempotency-Key is no key.",
+        BASE_ERROR,
+        {
+            "unreadable": base("Could not decode JSON body"),
+            "characters": base("Body contains characters outside the allowed set"),
+            "key": base(answers.BAD_KEY),
+        },
+    ),
+    409: described(
+        "The Idempotency-Key belongs to another request, or to one that is still under way; the "
+        "latter may try again after a moment.",
+        BASE_ERROR,
+        {
+            "another": base(answers.KEY_OF_ANOTHER),
+            "under way": base(answers.KEY_IN_FLIGHT),
+        },
+        headers=RETRY_AFTER,
+    ),
+    422: described(
         "The email is not valid: a sentence for each field at fault.",
-        _FIELD_ERRORS,
+        FIELD_ERRORS,
         {
             "invalid": {
                 "errors": {
@@ -151,34 +137,62 @@ SEND_RESPONSES: Responses = {
             }
         },
     ),
-    503: _answer(
-        "No queue confirmed the email in time.",
-        _BASE_ERROR,
-        {"unavailable": _base("Service unavailable")},
-        headers=_RETRY_AFTER,
+    503: described(
+        "No queue confirmed the email in time. With an Idempotency-Key also: the ledger, which "
+        "keeps the keys, does not answer, and nothing was queued.",
+        BASE_ERROR,
+        {
+            "unavailable": base("Service unavailable"),
+            "ledger": base(answers.LEDGER_UNAVAILABLE),
+            "no ledger": base(answers.NO_LEDGER),
+        },
+        headers=RETRY_AFTER,
     ),
 }
 
 _STATUS: Schema = {"type": "string", "const": "ok"}
 
 LIVE_RESPONSES: Responses = {
-    200: _answer("The process runs.", _object({"status": _STATUS}), {"live": {"status": "ok"}})
+    200: described("The process runs.", shape({"status": _STATUS}), {"live": {"status": "ok"}})
 }
+_LEDGER: Schema = {"type": "string", "enum": ["ok", "unavailable"]}
+_READY: Schema = {
+    "type": "object",
+    "properties": {
+        "status": {"type": "string", "enum": ["ok", "degraded"]},
+        "queues": _QUEUES,
+        "ledger": _LEDGER,
+    },
+    "required": ["status", "queues"],
+    "additionalProperties": False,
+}
+
 READY_RESPONSES: Responses = {
-    200: _answer(
-        "At least one queue can be reached.",
-        _object({"status": _STATUS, "queues": _QUEUES}),
-        {"ready": {"status": "ok", "queues": [{"name": "emails-1", "reachable": True}]}},
+    200: described(
+        "At least one queue can be reached. `degraded`: the ledger does not answer, mail goes on.",
+        _READY,
+        {
+            "ready": {
+                "status": "ok",
+                "queues": [{"name": "emails-1", "reachable": True}],
+                "ledger": "ok",
+            },
+            "degraded": {
+                "status": "degraded",
+                "queues": [{"name": "emails-1", "reachable": True}],
+                "ledger": "unavailable",
+            },
+        },
     ),
-    503: _answer(
+    503: described(
         "No queue can be reached.",
-        _object({**_BASE_ERROR["properties"], "queues": _QUEUES}),
+        shape({**BASE_ERROR["properties"], "queues": _QUEUES}),
         {
             "unreachable": {
-                **_base("Service unavailable"),
+                **base("Service unavailable"),
                 "queues": [{"name": "emails-1", "reachable": False}],
             }
         },
-        headers=_RETRY_AFTER,
+        headers=RETRY_AFTER,
     ),
 }

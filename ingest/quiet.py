@@ -1,4 +1,4 @@
-"""Warnings that a broken queue cannot turn into a flood: one for each subject every few seconds."""
+"""Warnings that nothing broken can turn into a flood: one for each subject every few seconds."""
 
 import logging
 from collections.abc import Callable

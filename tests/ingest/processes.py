@@ -71,7 +71,12 @@ def write_settings(folder: Path, endpoint: str, **ingest: Any) -> Mapping[str, s
         "endpoint_url": endpoint,
     }
     file = folder / "bytewax.yaml"
-    # JSON is YAML.
-    file.write_text(json.dumps({"queues": queues, "providers": {"ses": {}}, "ingest": ingest}))
+    given = {
+        "queues": queues,
+        "providers": {"ses": {}},
+        "ingest": ingest,
+        "ledger": {"url": f"sqlite:{folder}/ledger.db"},
+    }
+    file.write_text(json.dumps(given))  # JSON is YAML
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     return {"GOMAIL_CONFIG": str(file), "AWS_REGION": "eu-west-1", **keys}

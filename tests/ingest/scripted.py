@@ -17,12 +17,13 @@ Answer = Mapping[str, str | Fault]
 Script = Callable[[str, Sequence[Entry]], Answer | Awaitable[Answer]]
 
 
-def settings(**ingest: object) -> Settings:
+def settings(*, ledger: str = "", **ingest: object) -> Settings:
     return Settings(
         queues={"urls": [Q1, Q2], "dead_letter": "http://queues.example.com/1/dead"},
         providers={"ses": {}},
         aws={"region": "eu-west-1"},
         ingest={"web_client": "", **ingest},
+        ledger={"url": ledger},
     )
 
 

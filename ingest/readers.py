@@ -1,0 +1,116 @@
+"""What became of my email: `GET /email/{id}`, `/emails`, `/stats` and `/events`.
+
+They answer clients on this machine only, until there are API keys.
+"""
+
+import time
+from typing import Any, NoReturn
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from gomail.settings import Settings
+from ingest import answers, listing, local, shown
+from ingest.asking import ASKED, within
+from ingest.feed import Full
+from ingest.openapi_readers import EMAIL_ROUTE, EMAILS_ROUTE, EVENTS_ROUTE, STATS_ROUTE
+from ingest.parts import Memory, parts_of
+from ingest.stream import EventStream
+
+NOT_OURS = "is not one that this API gave out"
+
+_LONGEST_ID = 100
+
+
+def add_routes(app: FastAPI, settings: Settings) -> None:
+    """Add the four routes."""
+    Readers(frozenset(settings.ingest.allowed_origins)).add_routes(app)
+
+
+class Readers:
+    """The routes of those who read; they know which other origins may."""
+
+    def __init__(self, allowed_origins: frozenset[str]) -> None:
+        self._allowed_origins = allowed_origins
+
+    def add_routes(self, app: FastAPI) -> None:
+        """Add them to the application."""
+        routes: list[tuple[str, Any, dict[str, Any]]] = [
+            ("/email/{id}", self.email, EMAIL_ROUTE),
+            ("/emails", self.emails, EMAILS_ROUTE),
+            ("/stats", self.stats, STATS_ROUTE),
+            ("/events", self.events, EVENTS_ROUTE),
+        ]
+        for path, endpoint, described in routes:
+            app.get(path, tags=["ledger"], **described)(endpoint)
+
+    async def email(self, request: Request) -> Response:
+        """One email: its state and every attempt to send it."""
+        email_id = request.path_params["id"]
+        if email_id == "send":
+            # The neighbour's address, `POST /email/send`, asked with the wrong method.
+            raise HTTPException(405, headers={"Allow": "POST"})
+        memory = self._memory(request)
+        if len(email_id) > _LONGEST_ID or not email_id.isprintable():
+            _unknown()
+        note = memory.notes.get(email_id)
+        found = await within(ASKED, memory.ledger.email(email_id))
+        if found is None and note is not None:
+            found = shown.of_note(note)
+        return answers.shown(shown.whole(found)) if found else _unknown()
+
+    async def emails(self, request: Request) -> Response:
+        """Emails, newest first, a page at a time."""
+        memory = self._memory(request)
+        asked = listing.emails(request.query_params.multi_items())
+        if not isinstance(asked, listing.Listing):
+            return answers.faulty(asked)
+        try:
+            page = await within(
+                ASKED, memory.ledger.emails(asked.which, cursor=asked.cursor, limit=asked.limit)
+            )
+        except ValueError:
+            return answers.faulty({"cursor": f"cursor {NOT_OURS}"})
+        emails = [shown.summary(email) for email in page.emails]
+        return answers.shown({"emails": emails, "nextCursor": page.next_cursor})
+
+    async def stats(self, request: Request) -> Response:
+        """Counts, and what each dispatch process says of its providers."""
+        memory = self._memory(request)
+        now = time.time_ns() // 1_000_000
+        stats = await within(ASKED, memory.ledger.stats(now))
+        notes = memory.notes
+        return answers.shown(shown.stats(stats, now=now, waiting=len(notes), lost=notes.lost))
+
+    async def events(self, request: Request) -> Response:
+        """What happens from now on, or since an event, as server-sent events."""
+        memory = self._memory(request)
+        asked = listing.events(
+            request.query_params.multi_items(), request.headers.get("last-event-id")
+        )
+        if not isinstance(asked, listing.Following):
+            return answers.faulty(asked)
+        try:
+            reader = await memory.feed.open(asked.after, asked.ids)
+        except Full:
+            return answers.too_many_readers()
+        except ValueError:
+            return answers.faulty({"after": f"after {NOT_OURS}"})
+        return EventStream(memory.feed, reader, memory.log)
+
+    def _memory(self, request: Request) -> Memory:
+        """The ledger's parts, for whom they may be shown."""
+        client = request.client.host if request.client else None
+        reason = local.refusal(
+            client, request.scope["headers"], allowed_origins=self._allowed_origins
+        )
+        if reason:
+            raise HTTPException(403, reason)
+        memory = parts_of(request).memory
+        if memory is None:
+            raise HTTPException(503, answers.NO_LEDGER)
+        return memory
+
+
+def _unknown() -> NoReturn:
+    raise HTTPException(404, answers.NO_SUCH_EMAIL)
