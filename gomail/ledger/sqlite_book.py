@@ -1,0 +1,396 @@
+"""One transaction on the ledger's file: read the emails it is about, change them, write them back.
+
+Everything that is pending at one time shares a transaction, so its emails are read by one statement
+and each table is written by one. What a change means is decided here, in memory, under the file's
+write lock: no other process can change the same emails meanwhile.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from gomail.ledger import (
+    TERMINAL,
+    Claim,
+    ClaimState,
+    EventKind,
+    Intent,
+    Known,
+    ProcessReport,
+    Queued,
+    Recorded,
+    Status,
+)
+from gomail.outcome import OutcomeClass
+
+STALE_REPORT = 3_600_000
+"""Milliseconds after which the report of a process that is gone is thrown away."""
+
+_STATUS = {status.value: status for status in Status}
+_KIND = {kind.value: kind for kind in OutcomeClass}
+
+_LOAD = """
+SELECT emails.id, emails.number, emails.status, emails.provider,
+       attempts.number, attempts.kind, attempts.possible_duplicate
+  FROM json_each(?) AS wanted
+  JOIN emails ON emails.id = wanted.value
+  LEFT JOIN attempts ON attempts.email = emails.number
+"""
+_INSERT_EMAIL = "INSERT INTO emails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UPDATE_EMAIL = (
+    "UPDATE emails SET updated_at = ?, status = ?, code = ?, detail = ? WHERE number = ?"
+)
+_UPDATE_PROVIDER = "UPDATE emails SET provider = ? WHERE number = ?"
+_WRITE_ATTEMPT = """
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (email, number) DO UPDATE SET
+       started = iif(excluded.started, excluded.started, started),
+       duration = excluded.duration, kind = excluded.kind, code = excluded.code,
+       detail = excluded.detail, provider_id = excluded.provider_id,
+       possible_duplicate = excluded.possible_duplicate
+"""
+_WRITE_EVENT = "INSERT INTO events (at, kind, data) VALUES (?, ?, ?)"
+_WRITE_COUNT = """
+INSERT INTO counts VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET value = value + excluded.value
+"""
+
+
+@dataclass(slots=True)
+class _Try:
+    """What an email's next attempt depends on in an earlier one."""
+
+    kind: OutcomeClass | None
+    possible_duplicate: bool
+
+
+@dataclass(slots=True)
+class _Email:
+    number: int
+    id: str
+    status: Status | None = None
+    provider: str = ""
+    attempts: dict[int, _Try] = field(default_factory=dict)
+    new: tuple[int, str, str] | None = None
+    """queued_at, from and to of an email that is not in the file yet."""
+    updated_at: int = 0
+    code: str = ""
+    detail: str = ""
+    provider_before: str = ""
+
+    @property
+    def last_number(self) -> int:
+        return max(self.attempts, default=0)
+
+    @property
+    def may_have_been_sent(self) -> bool:
+        return any(one.kind in (None, OutcomeClass.UNKNOWN) for one in self.attempts.values())
+
+
+class Book:
+    """What one transaction reads and writes; `write` before the commit."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._open()
+
+    def _open(self) -> None:
+        self._emails: dict[str, _Email | None] = {}
+        self._changed: dict[str, _Email] = {}
+        self._attempts: list[tuple[object, ...]] = []
+        self._events: list[tuple[int, str, str]] = []
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._next_number: int | None = None
+
+    def load(self, ids: Iterable[str]) -> None:
+        """Read what is known of these emails, unless it has been read already."""
+        missing = [each for each in dict.fromkeys(ids) if each not in self._emails]
+        if not missing:
+            return
+        self._emails.update(dict.fromkeys(missing))
+        rows = self.connection.execute(_LOAD, (orjson.dumps(missing).decode(),))
+        for email_id, number, status, provider, attempt, kind, possible_duplicate in rows:
+            email = self._emails[email_id]
+            if email is None:
+                email = self._emails[email_id] = _Email(
+                    number, email_id, _STATUS[status], provider, provider_before=provider
+                )
+            if attempt is not None:
+                email.attempts[attempt] = _Try(
+                    None if kind is None else _KIND[kind], bool(possible_duplicate)
+                )
+
+    def write(self) -> None:
+        """Bring everything that has changed into the file; what was read is forgotten."""
+        many = self.connection.executemany
+        emails = list(self._changed.values())
+        if new := [each for each in emails if each.new]:
+            many(_INSERT_EMAIL, [_row(each) for each in new])
+        if known := [each for each in emails if not each.new]:
+            many(
+                _UPDATE_EMAIL,
+                [
+                    (each.updated_at, str(each.status), each.code, each.detail, each.number)
+                    for each in known
+                ],
+            )
+        if moved := [each for each in known if each.provider != each.provider_before]:
+            # An index hangs on it, which every mention of the column would touch.
+            many(_UPDATE_PROVIDER, [(each.provider, each.number) for each in moved])
+        if self._attempts:
+            many(_WRITE_ATTEMPT, self._attempts)
+        if self._events:
+            many(_WRITE_EVENT, self._events)
+        if self._counts:
+            many(_WRITE_COUNT, [(*what, change) for what, change in self._counts.items() if change])
+        self._open()
+
+    # -- the API ---------------------------------------------------------------------------------
+
+    def queued(self, emails: Sequence[Queued]) -> None:
+        """Note emails that nobody has noted yet."""
+        self.load(each.id for each in emails)
+        for each in emails:
+            if self._emails[each.id] is None:
+                email = self._create(each.id, each.at, each.from_email, each.to_email)
+                self._move(email, Status.QUEUED, at=each.at)
+
+    def claim(
+        self, key: str, *, fingerprint: str, message_id: str, now: int, lease: int, keep: int
+    ) -> Claim:
+        """Reserve a key, or say who has it. Each claim also forgets two keys that have ended."""
+        execute = self.connection.execute
+        execute(
+            "DELETE FROM claims WHERE key IN (SELECT key FROM claims WHERE kept_until <= ? "
+            "ORDER BY kept_until LIMIT 2)",
+            (now,),
+        )
+        row = execute(
+            "SELECT fingerprint, message_id, leased_until, answer FROM claims "
+            "WHERE key = ? AND kept_until > ?",
+            (key, now),
+        ).fetchone()
+        if row is not None:
+            owner, first_id, leased_until, answer = row
+            if owner != fingerprint:
+                return Claim(ClaimState.OTHER_BODY, first_id)
+            if answer is not None:
+                return Claim(ClaimState.ANSWERED, first_id, answer)
+            if now < leased_until:
+                return Claim(ClaimState.IN_FLIGHT, first_id)
+            message_id = first_id
+        execute(
+            "REPLACE INTO claims VALUES (?, ?, ?, ?, ?, NULL)",
+            (key, fingerprint, message_id, now + lease, now + max(keep, lease)),
+        )
+        return Claim(ClaimState.NEW, message_id)
+
+    def answer(self, key: str, *, message_id: str, answer: bytes) -> None:
+        """Store a key's first answer."""
+        self.connection.execute(
+            "UPDATE claims SET answer = ? WHERE key = ? AND message_id = ? AND answer IS NULL",
+            (answer, key, message_id),
+        )
+
+    def release(self, key: str, *, message_id: str) -> None:
+        """End the lease of an unanswered key."""
+        self.connection.execute(
+            "UPDATE claims SET leased_until = 0 "
+            "WHERE key = ? AND message_id = ? AND answer IS NULL",
+            (key, message_id),
+        )
+
+    # -- the dispatcher --------------------------------------------------------------------------
+
+    def intend(self, intents: Sequence[Intent]) -> dict[str, Known]:
+        """Note attempts that are about to begin."""
+        self.load(each.id for each in intents)
+        return {each.id: self._intend(each) for each in intents}
+
+    def _intend(self, intent: Intent) -> Known:
+        email = self._emails[intent.id] or self._create(
+            intent.id, intent.queued_at, intent.from_email, intent.to_email
+        )
+        if email.status in TERMINAL:
+            return Known(ended=True)
+        number = email.last_number + 1
+        doubtful = email.may_have_been_sent or number < intent.receive_count
+        self._attempt(
+            email, number, intent.provider, intent.at, owner=intent.owner, doubtful=doubtful
+        )
+        self._move(
+            email, Status.SENDING, at=intent.at, provider=intent.provider,
+            number=number, doubtful=doubtful,
+        )  # fmt: skip
+        return Known(number=number, possible_duplicate=doubtful)
+
+    def record(self, records: Sequence[Recorded]) -> None:
+        """Note what attempts brought."""
+        self.load(each.id for each in records)
+        for each in records:
+            self._record(each)
+
+    def _record(self, record: Recorded) -> None:
+        email = self._emails[record.id] or self._create(
+            record.id, record.queued_at or record.at, record.from_email, record.to_email
+        )
+        number, doubtful = record.number, record.possible_duplicate
+        if record.provider:
+            if number:
+                before = email.attempts.get(number)
+                if before and before.kind:
+                    return  # told before
+                doubtful = doubtful or bool(before and before.possible_duplicate)
+            else:
+                number = email.last_number + 1
+                doubtful = doubtful or email.may_have_been_sent
+            self._attempt(
+                email, number, record.provider, record.started,
+                owner=record.owner, doubtful=doubtful, record=record,
+            )  # fmt: skip
+        self._move(
+            email, record.status, at=record.at, provider=record.provider, code=record.code,
+            detail=record.detail, number=number, doubtful=doubtful,
+        )  # fmt: skip
+
+    def verdict(self, *, provider: str, healthy: bool, verdict: int, owner: str, at: int) -> None:
+        """Let readers of events see a verdict."""
+        data: dict[str, str | int | bool] = {
+            "provider": provider,
+            "healthy": healthy,
+            "verdict": verdict,
+            "owner": owner,
+        }
+        self._event(at, EventKind.VERDICT, data)
+
+    def report(self, report: ProcessReport) -> None:
+        """Replace what a process says of itself."""
+        self.connection.execute(
+            "REPLACE INTO processes VALUES (?, ?, ?)",
+            (report.owner, report.at, orjson.dumps(report).decode()),
+        )
+        self.connection.execute("DELETE FROM processes WHERE at < ?", (report.at - STALE_REPORT,))
+
+    # -- housekeeping ----------------------------------------------------------------------------
+
+    def prune(self, before: int, *, limit: int, max_events: int) -> int:
+        """Forget at most `limit` of each: old emails, old or surplus events, old keys."""
+        self.write()
+        return self._prune_emails(before, limit) + self._prune_events(before, limit, max_events)
+
+    # -- what the above is made of ---------------------------------------------------------------
+
+    def _create(self, email_id: str, queued_at: int, from_email: str, to_email: str) -> _Email:
+        if self._next_number is None:
+            last = self.connection.execute("SELECT max(number) FROM emails").fetchone()[0]
+            self._next_number = (last or 0) + 1
+        email = _Email(self._next_number, email_id, new=(queued_at, from_email, to_email))
+        self._next_number += 1
+        self._emails[email_id] = email
+        return email
+
+    def _attempt(
+        self,
+        email: _Email,
+        number: int,
+        provider: str,
+        started: int,
+        *,
+        owner: str,
+        doubtful: bool,
+        record: Recorded | None = None,
+    ) -> None:
+        before = email.attempts.get(number)
+        kind = record.kind if record else None
+        email.attempts[number] = _Try(kind, doubtful)
+        if doubtful and not (before and before.possible_duplicate):
+            self._counts["possible duplicates", "", ""] += 1
+        if record is None or kind is None:
+            outcome: tuple[object, ...] = (None, None, "", "", "")
+        else:
+            name = str(kind)
+            self._counts["attempts", provider, name] += 1
+            outcome = (record.duration, name, record.code, record.detail, record.provider_id)
+        self._attempts.append((email.number, number, provider, started, *outcome, doubtful, owner))
+
+    def _move(
+        self,
+        email: _Email,
+        status: Status,
+        *,
+        at: int,
+        provider: str = "",
+        code: str = "",
+        detail: str = "",
+        number: int = 0,
+        doubtful: bool = False,
+    ) -> None:
+        """Bring an email into a state and tell the readers of events, unless it has ended."""
+        if email.status in TERMINAL:
+            return
+        provider = provider or email.provider
+        if email.status is not status:
+            if email.status is not None:
+                self._counts["emails", "", str(email.status)] -= 1
+            self._counts["emails", "", str(status)] += 1
+            if status is Status.SENT:
+                self._counts["sent", provider, ""] += 1
+        email.status, email.updated_at, email.provider = status, at, provider
+        email.code, email.detail = code, detail
+        self._changed[email.id] = email
+        data: dict[str, str | int | bool] = {
+            "id": email.id,
+            "status": status,
+            "provider": provider,
+            "code": code,
+            "detail": detail,
+            "number": number,
+            "possibleDuplicate": doubtful,
+        }
+        self._event(at, EventKind.STATUS, data)
+
+    def _event(self, at: int, kind: EventKind, data: Mapping[str, str | int | bool]) -> None:
+        self._events.append((at, str(kind), orjson.dumps(data).decode()))
+
+    def _prune_emails(self, before: int, limit: int) -> int:
+        numbers = self.connection.execute(
+            "SELECT number FROM emails INDEXED BY emails_by_time WHERE queued_at < ? "
+            "ORDER BY queued_at LIMIT ?",
+            (before, limit),
+        ).fetchall()
+        self.connection.executemany("DELETE FROM attempts WHERE email = ?", numbers)
+        self.connection.executemany("DELETE FROM emails WHERE number = ?", numbers)
+        keys = self.connection.execute(
+            "DELETE FROM claims WHERE key IN "
+            "(SELECT key FROM claims WHERE kept_until < ? ORDER BY kept_until LIMIT ?)",
+            (before, limit),
+        )
+        return len(numbers) + keys.rowcount
+
+    def _prune_events(self, before: int, limit: int, max_events: int) -> int:
+        """Events are told in order, so the oldest stand first; the newest always stays."""
+        oldest, newest = self.connection.execute(
+            "SELECT min(sequence), max(sequence) FROM events"
+        ).fetchone()
+        if newest is None:
+            return 0
+        old = self.connection.execute(
+            "SELECT max(sequence) FROM "
+            "(SELECT sequence, at FROM events ORDER BY sequence LIMIT ?) WHERE at < ?",
+            (limit, before),
+        ).fetchone()[0]
+        surplus = min(newest - max_events, oldest + limit - 1)
+        last = min(max(old or 0, surplus), newest - 1)
+        return self.connection.execute("DELETE FROM events WHERE sequence <= ?", (last,)).rowcount
+
+
+def _row(email: _Email) -> tuple[object, ...]:
+    assert email.new is not None, "only new emails become rows"
+    queued_at, from_email, to_email = email.new
+    return (
+        email.number, email.id, queued_at, email.updated_at, str(email.status),
+        from_email, to_email, email.provider, email.code, email.detail,
+    )  # fmt: skip

@@ -1,0 +1,224 @@
+"""What readers ask of the ledger's file: one email, pages of emails, events, counts.
+
+A page is read along one index, chosen by the filter: the recipient's, else the sender's, the
+provider's, the state's, else that of time alone. With more than one of these four the others are
+checked row by row, on at most `MOST_SCANNED` rows a page; a page may then be short, or empty, and
+still name the next.
+"""
+
+import base64
+import binascii
+import sqlite3
+from typing import Any
+
+import orjson
+
+from gomail.ledger import (
+    Attempt,
+    EmailRecord,
+    Event,
+    EventKind,
+    ExitReport,
+    Filter,
+    Page,
+    ProcessReport,
+    Stats,
+    Status,
+)
+from gomail.outcome import OutcomeClass
+
+MOST_SCANNED = 5_000
+LIVING = 30_000
+"""Milliseconds for which a process's report counts."""
+LARGEST = 2**63 - 1
+
+_EMAIL = (
+    "SELECT id, status, queued_at, updated_at, from_email, to_email, provider, code, detail, number"
+    " FROM emails"
+)
+_ATTEMPTS = """
+SELECT number, provider, started, duration, kind, code, detail, provider_id, possible_duplicate
+  FROM attempts WHERE email = ? ORDER BY number
+"""
+
+_Place = tuple[int, int]
+"""Where a page begins: after the row with this queued_at and number."""
+
+
+def email(connection: sqlite3.Connection, email_id: str) -> EmailRecord | None:
+    """One email with its attempts, as of one moment."""
+    connection.execute("BEGIN")
+    try:
+        row = connection.execute(f"{_EMAIL} WHERE id = ?", (email_id,)).fetchone()
+        if row is None:
+            return None
+        attempts = connection.execute(_ATTEMPTS, (row[-1],)).fetchall()
+    finally:
+        connection.execute("COMMIT")
+    return _email(row, tuple(_attempt(each) for each in attempts))
+
+
+def page(
+    connection: sqlite3.Connection, which: Filter, *, after: _Place | None, limit: int
+) -> Page:
+    """A page of emails, newest first."""
+    conditions: list[str] = []
+    values: list[object] = []
+    index = "emails_by_time"
+    for name, value in (
+        ("to", which.to_email),
+        ("from", which.from_email),
+        ("provider", which.provider),
+        ("status", which.status),
+    ):
+        if value is None:
+            continue
+        if not conditions:
+            index = f"emails_by_{name}"
+        conditions.append(f"{name}_email = ?" if name in {"to", "from"} else f"{name} = ?")
+        if name == "provider":  # the words of its index, which leaves untried emails out
+            conditions[-1] += " AND provider <> ''"
+        values.append(str(value))
+    scan_on = [conditions[0]] if conditions else []
+    scan_values = values[:1]
+    times, time_values = _times(which, after)
+    end = None
+    if len(conditions) > 1:
+        end = _end_of_scan(connection, index, [*scan_on, *times], [*scan_values, *time_values])
+        if end is not None:
+            times, time_values = [*times, _NOT_BEFORE], [*time_values, end[0], *end]
+    rows = connection.execute(
+        f"{_EMAIL} INDEXED BY {index}{_where([*conditions, *times])}"
+        " ORDER BY queued_at DESC, number DESC LIMIT ?",
+        (*values, *time_values, limit + 1),
+    ).fetchall()
+    if len(rows) > limit:
+        rows.pop()
+        end = (rows[-1][2], rows[-1][-1])
+    return Page(tuple(_email(row) for row in rows), cursor(end) if end else None)
+
+
+def _end_of_scan(
+    connection: sqlite3.Connection, index: str, conditions: list[str], values: list[object]
+) -> _Place | None:
+    """The last row that a page may look at; None where there are fewer."""
+    row = connection.execute(
+        f"SELECT queued_at, number FROM emails INDEXED BY {index}{_where(conditions)}"  # noqa: S608 - from words of this file
+        " ORDER BY queued_at DESC, number DESC LIMIT 1 OFFSET ?",
+        (*values, MOST_SCANNED - 1),
+    ).fetchone()
+    return row and (row[0], row[1])
+
+
+# A plain comparison of the times goes first: the index serves it, and the rest breaks its ties.
+_NOT_AFTER = "queued_at <= ? AND (queued_at, number) < (?, ?)"
+_NOT_BEFORE = "queued_at >= ? AND (queued_at, number) >= (?, ?)"
+
+
+def _times(which: Filter, after: _Place | None) -> tuple[list[str], list[object]]:
+    conditions: list[str] = []
+    values: list[object] = []
+    if which.since is not None:
+        conditions.append("queued_at >= ?")
+        values.append(which.since)
+    if which.until is not None:
+        conditions.append("queued_at < ?")
+        values.append(which.until)
+    if after is not None:
+        conditions.append(_NOT_AFTER)
+        values += [after[0], *after]
+    return conditions, values
+
+
+def _where(conditions: list[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def cursor(place: _Place) -> str:
+    """A place in a list, as a word without meaning."""
+    return base64.urlsafe_b64encode(f"{place[0]}.{place[1]}".encode()).decode().rstrip("=")
+
+
+def place(word: str) -> _Place:
+    """The place that a cursor stands for.
+
+    Raises:
+        ValueError: it is not one of ours.
+    """
+    try:
+        text = base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_", validate=True)
+        queued_at, number = (int(part) for part in text.decode("ascii").split("."))
+    except (ValueError, binascii.Error) as error:
+        raise ValueError("the cursor is not one of ours") from error
+    if max(abs(queued_at), abs(number)) > LARGEST or cursor((queued_at, number)) != word:
+        raise ValueError("the cursor is not one of ours")
+    return queued_at, number
+
+
+def sequence(word: str) -> int:
+    """The number of an event; that before the first for a word that is none."""
+    return min(int(word), LARGEST) if word.isascii() and word.isdigit() else 0
+
+
+def events(connection: sqlite3.Connection, after: int | None, *, limit: int) -> list[Event]:
+    """Events after a sequence; from the oldest where the file never had that sequence."""
+    if after is None:
+        rows = connection.execute(
+            "SELECT sequence, kind, at, data FROM events ORDER BY sequence DESC LIMIT 1"
+        ).fetchall()
+    else:
+        newest = connection.execute("SELECT max(sequence) FROM events").fetchone()[0] or 0
+        rows = connection.execute(
+            "SELECT sequence, kind, at, data FROM events WHERE sequence > ? "
+            "ORDER BY sequence LIMIT ?",
+            (after if after <= newest else 0, limit),
+        ).fetchall()
+    return [
+        Event(str(sequence), EventKind(kind), at, orjson.loads(data))
+        for sequence, kind, at, data in rows
+    ]
+
+
+def stats(connection: sqlite3.Connection, now: int) -> Stats:
+    """Counts, which every transaction has kept, and what living processes say."""
+    counts = {
+        (topic, provider, kind): value
+        for topic, provider, kind, value in connection.execute("SELECT * FROM counts")
+    }
+    reports = connection.execute(
+        "SELECT report FROM processes WHERE at >= ? ORDER BY owner", (now - LIVING,)
+    ).fetchall()
+    return Stats(
+        by_status={Status(key[2]): n for key, n in counts.items() if key[0] == "emails" and n},
+        sent_by_provider={key[1]: n for key, n in counts.items() if key[0] == "sent"},
+        attempts={
+            (key[1], OutcomeClass(key[2])): n for key, n in counts.items() if key[0] == "attempts"
+        },
+        possible_duplicates=counts.get(("possible duplicates", "", ""), 0),
+        processes=tuple(_report(report) for (report,) in reports),
+    )
+
+
+def _email(row: tuple[Any, ...], attempts: tuple[Attempt, ...] = ()) -> EmailRecord:
+    email_id, status, *rest, _number = row
+    return EmailRecord(email_id, Status(status), *rest, attempts=attempts)
+
+
+def _attempt(row: tuple[Any, ...]) -> Attempt:
+    number, provider, started, duration, kind, *words, possible_duplicate = row
+    outcome = OutcomeClass(kind) if kind else None
+    return Attempt(
+        number,
+        provider,
+        started,
+        duration,
+        outcome,
+        *words,
+        possible_duplicate=bool(possible_duplicate),
+    )
+
+
+def _report(text: str) -> ProcessReport:
+    report = orjson.loads(text)
+    exits = tuple(ExitReport(**each) for each in report["exits"])
+    return ProcessReport(report["owner"], report["at"], exits)

@@ -1,0 +1,168 @@
+"""The ledger's file: how it is opened, its tables, and the steps from each version to the next.
+
+The version stands in `PRAGMA user_version`. A step, once released, is never edited: a change is a
+new step at the end. Several processes may open one file at once; the steps run under the write
+lock, so that one of them takes the steps and the others find them taken.
+"""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from gomail.errors import ConfigurationError
+
+OPENING_PATIENCE = 5.0
+"""Seconds that processes that start together wait for each other."""
+WRITE_AHEAD_PAGES = 4_000
+"""16 MB: pages that many transactions touch are written back once instead of every 1,000 pages."""
+CACHE_KIB = 8_192
+
+MIGRATIONS: Sequence[Sequence[str]] = (
+    (
+        # Secondary indexes end in the row's number: it is short, and their pages come in its order.
+        """
+        CREATE TABLE emails (
+          number INTEGER PRIMARY KEY,
+          id TEXT NOT NULL UNIQUE,
+          queued_at INTEGER NOT NULL,
+          updated_at INTEGER NOT NULL,
+          status TEXT NOT NULL,
+          from_email TEXT NOT NULL COLLATE NOCASE,
+          to_email TEXT NOT NULL COLLATE NOCASE,
+          provider TEXT NOT NULL,
+          code TEXT NOT NULL,
+          detail TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX emails_by_time ON emails (queued_at)",
+        "CREATE INDEX emails_by_status ON emails (status, queued_at)",
+        "CREATE INDEX emails_by_from ON emails (from_email, queued_at)",
+        "CREATE INDEX emails_by_to ON emails (to_email, queued_at)",
+        "CREATE INDEX emails_by_provider ON emails (provider, queued_at) WHERE provider <> ''",
+        """
+        CREATE TABLE attempts (
+          email INTEGER NOT NULL,
+          number INTEGER NOT NULL,
+          provider TEXT NOT NULL,
+          started INTEGER NOT NULL,
+          duration INTEGER,
+          kind TEXT,
+          code TEXT NOT NULL,
+          detail TEXT NOT NULL,
+          provider_id TEXT NOT NULL,
+          possible_duplicate INTEGER NOT NULL,
+          owner TEXT NOT NULL,
+          PRIMARY KEY (email, number)
+        ) WITHOUT ROWID
+        """,
+        # AUTOINCREMENT: a sequence that a reader has seen is never given to another event.
+        """
+        CREATE TABLE events (
+          sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+          at INTEGER NOT NULL,
+          kind TEXT NOT NULL,
+          data TEXT NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE counts (
+          topic TEXT NOT NULL,
+          provider TEXT NOT NULL,
+          kind TEXT NOT NULL,
+          value INTEGER NOT NULL,
+          PRIMARY KEY (topic, provider, kind)
+        ) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE claims (
+          key TEXT PRIMARY KEY,
+          fingerprint TEXT NOT NULL,
+          message_id TEXT NOT NULL,
+          leased_until INTEGER NOT NULL,
+          kept_until INTEGER NOT NULL,
+          answer BLOB
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX claims_by_end ON claims (kept_until)",
+        """
+        CREATE TABLE processes (
+          owner TEXT PRIMARY KEY,
+          at INTEGER NOT NULL,
+          report TEXT NOT NULL
+        ) WITHOUT ROWID
+        """,
+    ),
+)
+
+
+def open_file(path: Path, *, busy: float) -> sqlite3.Connection:
+    """A connection to the file, which is made or brought up to date where necessary.
+
+    Raises:
+        ConfigurationError: the file is of a newer gomail.
+        sqlite3.Error: it cannot be opened just now.
+    """
+    connection = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
+    try:
+        _use_write_ahead_log(connection)
+        for pragma in (
+            "synchronous = NORMAL",  # a power cut may lose the last moments, never the file
+            f"wal_autocheckpoint = {WRITE_AHEAD_PAGES}",
+            f"cache_size = -{CACHE_KIB}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        migrate(connection, name=str(path))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def migrate(
+    connection: sqlite3.Connection,
+    *,
+    name: str = "the ledger",
+    migrations: Sequence[Sequence[str]] = MIGRATIONS,
+) -> None:
+    """Take the steps that the file has not taken."""
+    if _version(connection) == len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)  # again: somebody else may have held the lock before
+        _refuse_newer(version, len(migrations), name)
+        for statement in [each for step in migrations[version:] for each in step]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _refuse_newer(version: int, known: int, name: str) -> None:
+    if version > known:
+        raise ConfigurationError(
+            f"ledger: {name} has schema {version}, this gomail knows {known} at most; "
+            "run the newer gomail, or name another file"
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch a new file over; SQLite does not wait for others itself while it switches."""
+    deadline = time.monotonic() + OPENING_PATIENCE
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,201 @@
+"""The two threads that an event loop has its ledger's file read and written by.
+
+The writer takes everything that is pending and commits it at once: a commit costs the same for one
+change and for a hundred. Readers have a thread and a connection of their own, so that a slow read
+delays no write. Every error of SQLite ends in `LedgerUnavailable` for whoever waits; the connection
+is thrown away and the next work gets a new one.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from gomail.errors import ConfigurationError
+from gomail.ledger import LedgerUnavailable
+from gomail.ledger.sqlite_book import Book
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Open = Callable[[], sqlite3.Connection]
+
+LARGEST_TRANSACTION = 256
+"""Works: nobody waits for a transaction longer than these take."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """Something to do in a thread, and who waits for it."""
+
+    do: Callable[[Any], Any]
+    ids: Sequence[str]
+    """The emails it is about."""
+    droppable: bool
+    """Whether it need not be done once nobody waits for it."""
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+
+
+Result = tuple[Work, Any]
+
+
+class _Worker:
+    """A thread with a connection of its own and a bounded number of pending works."""
+
+    def __init__(self, name: str, open_file: Open, *, most_pending: int) -> None:
+        self._open_file = open_file
+        self._most_pending = most_pending
+        self._pending: SimpleQueue[Work | None] = SimpleQueue()
+        self._closed = False
+        self._connection: sqlite3.Connection | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    async def ask(
+        self, do: Callable[[Any], T], *, ids: Sequence[str] = (), droppable: bool = True
+    ) -> T:
+        """Have something done in the thread.
+
+        Raises:
+            LedgerUnavailable: it was not done, or nobody knows whether it was.
+        """
+        if self._closed:
+            raise LedgerUnavailable("ledger: it has been closed")
+        if self._pending.qsize() >= self._most_pending:
+            raise LedgerUnavailable(f"ledger: {self._most_pending} works are pending already")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._pending.put(Work(do, ids, droppable, loop, future))
+        return await future
+
+    async def close(self) -> None:
+        """Do what is pending, then end."""
+        if not self._closed:
+            self._closed = True
+            self._pending.put(None)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+
+    def _run(self) -> None:
+        while (works := self._take()) is not None:
+            wanted = [each for each in works if not (each.droppable and each.future.cancelled())]
+            if wanted:
+                _tell(self._do_all(wanted))
+        self._let_go()
+
+    def _take(self) -> list[Work] | None:
+        first = self._pending.get()
+        return None if first is None else [first]
+
+    def _do_all(self, works: Sequence[Work]) -> list[Result]:
+        raise NotImplementedError
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._open_file()
+        return self._connection
+
+    def _failed(self, error: Exception) -> LedgerUnavailable:
+        self._let_go()
+        return LedgerUnavailable(f"ledger: {error}")
+
+    def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except sqlite3.Error as error:  # nothing is lost with it that was not lost before
+                log.warning("ledger: closing the file: %s", error)
+
+
+class Reader(_Worker):
+    """Does one work after the other with the connection; never changes the file."""
+
+    def _do_all(self, works: Sequence[Work]) -> list[Result]:
+        return [(work, self._read(work)) for work in works]
+
+    def _read(self, work: Work) -> Any:
+        try:
+            return work.do(self._connected())
+        except (sqlite3.Error, ConfigurationError) as error:
+            return self._failed(error)
+        except Exception as error:  # noqa: BLE001 - it is the asker's; the thread goes on
+            return error
+
+
+class Writer(_Worker):
+    """Does everything pending in one transaction, in order."""
+
+    def __init__(self, name: str, open_file: Open, *, most_pending: int) -> None:
+        self._closing = False
+        super().__init__(name, open_file, most_pending=most_pending)
+
+    def _take(self) -> list[Work] | None:
+        if self._closing:
+            return None
+        first = self._pending.get()
+        if first is None:
+            return None
+        works = [first]
+        while len(works) < LARGEST_TRANSACTION:
+            try:
+                work = self._pending.get_nowait()
+            except Empty:
+                break
+            if work is None:  # closing: nothing was taken after it
+                self._closing = True
+                break
+            works.append(work)
+        return works
+
+    def _do_all(self, works: Sequence[Work]) -> list[Result]:
+        try:
+            return self._transaction(works)
+        except (sqlite3.OperationalError, ConfigurationError) as error:
+            fault = self._failed(error)  # locked, full, unreadable: the same for all
+            log.warning("%s (%d works)", fault, len(works))
+        except Exception as error:
+            # One work cannot be done, whichever it is; the others must not suffer for it.
+            fault = self._failed(error)
+            if len(works) > 1:
+                return [result for work in works for result in self._do_all([work])]
+            log.exception("ledger: a work that cannot be done")
+        return [(work, fault) for work in works]
+
+    def _transaction(self, works: Sequence[Work]) -> list[Result]:
+        connection = self._connected()
+        connection.execute("BEGIN IMMEDIATE")
+        book = Book(connection)
+        book.load(each for work in works for each in work.ids)
+        results = [(work, work.do(book)) for work in works]
+        book.write()
+        connection.execute("COMMIT")
+        return results
+
+
+def _tell(results: Sequence[Result]) -> None:
+    """Wake each loop once, with all that it waits for."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[Result]] = defaultdict(list)
+    for result in results:
+        by_loop[result[0].loop].append(result)
+    for loop, its in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, its)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            log.debug("ledger: %d answers for a loop that is gone", len(its))
+
+
+def _resolve(results: Sequence[Result]) -> None:
+    for work, result in results:
+        if work.future.done():  # whoever asked has gone on without it
+            continue
+        if isinstance(result, Exception):
+            work.future.set_exception(result)
+        else:
+            work.future.set_result(result)

@@ -1,0 +1,48 @@
+"""What a second process does to a store; in a module that it can import."""
+
+import asyncio
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+
+from gomail.ledger import ClaimState, Ledger
+from tests.ledger.conftest import Store, run
+from tests.ledger.notes import NOW, intent, queued, recorded
+
+
+def claim_all(store: Store, start: Barrier, answers: "Queue[list[str]]", count: int) -> None:
+    """Claim the same keys as everybody else; tell which were new."""
+
+    async def scenario(ledger: Ledger) -> list[str]:
+        await ledger.email("x")
+        start.wait(timeout=30)
+        claims = await asyncio.gather(
+            *(
+                ledger.claim(
+                    f"key-{number}", fingerprint="f", message_id=f"m-{number}",
+                    now=NOW, lease=30_000, keep=86_400_000,
+                )
+                for number in range(count)
+            )
+        )  # fmt: skip
+        return [
+            f"key-{number}" for number, claim in enumerate(claims) if claim.state is ClaimState.NEW
+        ]
+
+    answers.put(run(store, scenario))
+
+
+def send_all(store: Store, start: Barrier, answers: "Queue[int]", ids: list[str]) -> None:
+    """Take emails from queued to sent, one call each, as many at once as there are."""
+
+    async def send(ledger: Ledger, email_id: str) -> None:
+        await ledger.queued([queued(email_id)])
+        known = await ledger.intend([intent(email_id)])
+        await ledger.record([recorded(email_id, number=known[email_id].number)])
+
+    async def scenario(ledger: Ledger) -> int:
+        await ledger.email("x")
+        start.wait(timeout=30)
+        await asyncio.gather(*(send(ledger, each) for each in ids))
+        return len(ids)
+
+    answers.put(run(store, scenario))
