@@ -1,0 +1,75 @@
+-- Input: [id, status, at, provider, number, kind, code, detail, provider's id, started, duration,
+-- possible duplicate 0/1, queued at, from, to] each.
+local PROVIDER_OF_ATTEMPT = 2
+
+-- Where an attempt stands or belongs, and the attempt if it is there.
+local function find(attempts, number)
+  for at, attempt in ipairs(attempts) do
+    if attempt[NUMBER] >= number then
+      return at, attempt[NUMBER] == number and attempt or nil
+    end
+  end
+  return #attempts + 1, nil
+end
+
+-- A record without a number that is told again, since nobody knows whether it was written.
+local function told(attempts, provider, started)
+  for _, attempt in ipairs(attempts) do
+    if attempt[KIND] ~= '' and attempt[STARTED] == started
+      and attempt[PROVIDER_OF_ATTEMPT] == provider then
+      return true
+    end
+  end
+  return false
+end
+
+-- Notes what an attempt brought; answers its number and flag, or nil where that is known already.
+local function note(attempts, provider, number, kind, code, detail, provider_id, started, duration, flag)
+  if number == 0 then
+    if started > 0 and told(attempts, provider, started) then
+      return nil
+    end
+    number = #attempts > 0 and attempts[#attempts][NUMBER] + 1 or 1
+    flag = may_be_out(attempts) and 1 or flag
+  end
+  local at, known = find(attempts, number)
+  if not known then
+    known = { number, provider, started, -1, '', '', '', '', 0 }
+    table.insert(attempts, at, known)
+  elseif known[KIND] ~= '' then
+    return nil
+  end
+  if flag > known[POSSIBLE_DUPLICATE] then
+    count('possible duplicates')
+  end
+  flag = math.max(flag, known[POSSIBLE_DUPLICATE])
+  started = started > 0 and started or known[STARTED]
+  attempts[at] = {
+    number, provider, started, kind == '' and -1 or duration, kind, code, detail, provider_id, flag,
+  }
+  if kind ~= '' then
+    count('attempts ' .. kind .. ' ' .. provider)
+  end
+  return number, flag
+end
+
+for _, record in ipairs(input) do
+  local id, status, at, provider, number, kind, code, detail, provider_id, started, duration, flag,
+    queued_at, from, to = unpack(record)
+  local row = load(id) or create(id, queued_at, from, to)
+  if provider == '' then
+    number, provider = 0, row[PROVIDER]
+  else
+    number, flag = note(
+      row[ATTEMPTS], provider, number, kind, code, detail, provider_id, started, duration, flag
+    )
+  end
+  if number then
+    if not ENDED[row[STATUS]] then
+      change(id, row, status, at, provider, code, detail, number, flag)
+    end
+    save(id, row)
+  end
+end
+write_counts()
+return 0

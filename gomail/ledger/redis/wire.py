@@ -1,0 +1,211 @@
+"""What goes to the scripts and comes back from them: rows of JSON, addresses as they were written.
+
+Pure. Arrays instead of objects keep both the calls and the stored emails small.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import orjson
+
+from gomail.ledger import (
+    Attempt,
+    EmailRecord,
+    Event,
+    EventKind,
+    ExitReport,
+    Filter,
+    Intent,
+    Known,
+    ProcessReport,
+    Queued,
+    Recorded,
+    Stats,
+    Status,
+)
+from gomail.outcome import OutcomeClass
+
+Row = tuple[str | int, ...]
+Call = Callable[[Sequence[Row]], Awaitable[list[Any]]]
+
+_FROM, _TO, _PROVIDER, _STATUS = 4, 5, 6, 1  # positions in a stored email, as Lua counts
+_SEQUENCE = re.compile(r"\d{1,18}-\d{1,18}")
+
+
+def pack(given: object) -> bytes:
+    """JSON; a lone surrogate, which JSON cannot carry, becomes a question mark."""
+    try:
+        return orjson.dumps(given)
+    except TypeError:
+        return orjson.dumps(_readable(given))
+
+
+def _readable(given: object) -> object:
+    if isinstance(given, str):
+        return given.encode("utf-8", "replace").decode()
+    return [_readable(part) for part in given] if isinstance(given, list | tuple) else given
+
+
+# -- what is told ------------------------------------------------------------------------------
+
+
+def queued(email: Queued) -> Row:
+    """An email as `queued.lua` takes it."""
+    return (email.id, email.at, email.from_email, email.to_email)
+
+
+def intent(intent: Intent) -> Row:
+    """An intent as `intend.lua` takes it."""
+    return (
+        intent.id, intent.provider, intent.at, intent.receive_count, intent.queued_at,
+        intent.from_email, intent.to_email,
+    )  # fmt: skip
+
+
+def known(answer: int) -> Known:
+    """What `intend.lua` says of an email."""
+    if answer == 0:
+        return Known(ended=True)
+    return Known(number=abs(answer), possible_duplicate=answer < 0)
+
+
+def recorded(record: Recorded) -> Row:
+    """A record as `record.lua` takes it."""
+    return (
+        record.id, record.status, record.at, record.provider, record.number, record.kind or "",
+        record.code, record.detail, record.provider_id, record.started, record.duration,
+        int(record.possible_duplicate), record.queued_at or record.started or record.at,
+        record.from_email, record.to_email,
+    )  # fmt: skip
+
+
+def exits(report: ProcessReport) -> str:
+    """The exits of a report, as JSON in JSON."""
+    rows = [
+        (
+            exit_.provider, exit_.healthy, exit_.verdict, exit_.failing_rounds, exit_.good_rounds,
+            exit_.in_hand, exit_.room, exit_.paused_for,
+        )
+        for exit_ in report.exits
+    ]  # fmt: skip
+    return pack(rows).decode()
+
+
+# -- emails ------------------------------------------------------------------------------------
+
+
+def email(email_id: str, packed: bytes, *, attempts: bool = False) -> EmailRecord:
+    """A stored email; lists leave its attempts out."""
+    status, queued_at, updated_at, from_, to, provider, code, detail, tried = orjson.loads(packed)
+    return EmailRecord(
+        email_id, Status(status), queued_at, updated_at, from_, to, provider, code, detail,
+        tuple(_attempt(attempt) for attempt in tried) if attempts else (),
+    )  # fmt: skip
+
+
+def _attempt(row: Sequence[Any]) -> Attempt:
+    number, provider, started, duration, kind, code, detail, provider_id, possible_duplicate = row
+    return Attempt(
+        number, provider, started,
+        duration=None if duration < 0 else duration,
+        kind=OutcomeClass(kind) if kind else None,
+        code=code, detail=detail, provider_id=provider_id,
+        possible_duplicate=bool(possible_duplicate),
+    )  # fmt: skip
+
+
+def page(which: Filter, after: str | None, limit: int, scan: int) -> Row | list[Any]:
+    """A question for `page.lua`."""
+    wanted = [
+        (name, field, _folded(value))
+        for name, field, value in (
+            ("to", _TO, which.to_email),
+            ("from", _FROM, which.from_email),
+            ("provider", _PROVIDER, which.provider),
+            ("status", _STATUS, which.status),
+        )
+        if value is not None
+    ]
+    at, last = _place(after)
+    return [
+        [f"{name}:{value}" for name, _, value in wanted] or ["all"],
+        [(field, value) for _, field, value in wanted] if len(wanted) > 1 else [],
+        -1 if which.since is None else max(0, which.since),
+        -1 if which.until is None else max(0, which.until),
+        at, last, limit, scan,
+    ]  # fmt: skip
+
+
+def _folded(value: str) -> str:
+    """Lower case as Lua does it: ASCII letters only."""
+    return value.encode("utf-8", "replace").lower().decode()
+
+
+def cursor(at: bytes, last: bytes) -> str | None:
+    """Where the next page begins."""
+    return None if at == b"-1" else f"{int(at)}-{last.decode()}"
+
+
+def _place(after: str | None) -> tuple[int, str]:
+    if after is None:
+        return -1, ""
+    at, dash, last = after.partition("-")
+    if not (dash and last and at.isascii() and at.isdecimal() and len(at) <= 15):  # noqa: PLR2004
+        raise ValueError("this cursor is not one of ours")
+    return int(at), last
+
+
+# -- events and counts -------------------------------------------------------------------------
+
+
+def after(sequence: str) -> str:
+    """Where to resume; a sequence that is not one of ours resumes at the oldest event."""
+    return f"({sequence}" if _SEQUENCE.fullmatch(sequence) else "-"
+
+
+def event(sequence: bytes, fields: Sequence[bytes] | dict[bytes, bytes]) -> Event:
+    """An entry of the stream."""
+    packed = fields[b"event"] if isinstance(fields, dict) else fields[1]
+    kind, at, *rest = orjson.loads(packed)
+    if kind == "verdict":
+        provider, healthy, verdict, owner = rest
+        told = {
+            "provider": provider, "healthy": bool(healthy), "verdict": verdict, "owner": owner,
+        }  # fmt: skip
+        return Event(sequence.decode(), EventKind.VERDICT, at, told)
+    email_id, status, provider, code, detail, number, possible_duplicate = rest
+    data = {
+        "id": email_id, "status": status, "provider": provider, "code": code, "detail": detail,
+        "number": number, "possibleDuplicate": bool(possible_duplicate),
+    }  # fmt: skip
+    return Event(sequence.decode(), EventKind.STATUS, at, data)
+
+
+def _exits(rows: bytes) -> tuple[ExitReport, ...]:
+    return tuple(ExitReport(*row) for row in orjson.loads(rows))
+
+
+def stats(counts: Sequence[bytes], processes: Sequence[bytes]) -> Stats:
+    """Counters named by `common.lua`, and the living processes."""
+    by_status: dict[Status, int] = {}
+    sent: dict[str, int] = {}
+    attempts: dict[tuple[str, OutcomeClass], int] = {}
+    duplicates = 0
+    for name, count in zip(counts[::2], counts[1::2], strict=True):
+        match name.decode().split(" ", 2):
+            case ["status", status]:
+                by_status[Status(status)] = int(count)
+            case ["sent", *provider]:
+                sent[" ".join(provider)] = int(count)
+            case ["attempts", kind, provider]:
+                attempts[provider, OutcomeClass(kind)] = int(count)
+            case _:
+                duplicates = int(count)
+    living = [
+        ProcessReport(owner.decode(), int(at), _exits(rows))
+        for owner, at, rows in zip(processes[::3], processes[1::3], processes[2::3], strict=True)
+    ]
+    by_status = {status: count for status, count in by_status.items() if count}
+    living.sort(key=lambda report: report.owner)
+    return Stats(by_status, sent, attempts, duplicates, tuple(living))
