@@ -42,7 +42,8 @@ class Readers:
             ("/events", self.events, EVENTS_ROUTE),
         ]
         for path, endpoint, described in routes:
-            app.get(path, tags=["ledger"], **described)(endpoint)
+            # Without a class of their own, FastAPI would add to the description that all is JSON.
+            app.get(path, tags=["ledger"], response_class=Response, **described)(endpoint)
 
     async def email(self, request: Request) -> Response:
         """One email: its state and every attempt to send it."""

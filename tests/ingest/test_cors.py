@@ -18,7 +18,7 @@ def preflight(client, origin):
     headers = {
         "Origin": origin,
         "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type",
+        "Access-Control-Request-Headers": "content-type, idempotency-key",
     }
     return client.options("/email/send", headers=headers)
 

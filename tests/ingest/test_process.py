@@ -34,10 +34,10 @@ def api(sandbox, tmp_path):
         yield process
 
 
-def post(url, number):
+def post(url, number, **headers):
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     body = json.dumps(email(subject=f"Number {number}")).encode()
-    connection.request("POST", "/email/send", body)
+    connection.request("POST", "/email/send", body, headers)
     with connection.getresponse() as response:
         answer = response.status, json.load(response)
     connection.close()
@@ -68,6 +68,63 @@ def test_every_id_that_is_answered_is_on_a_queue(api, sandbox, monkeypatch):
     promised = sorted(answer["messageId"] for _, answer in answers)
     assert sorted(m.id for messages in taken.values() for m in messages) == promised
     assert set(taken) == {"a", "b"}
+
+
+def test_of_two_requests_with_one_key_at_two_processes_one_is_enqueued(
+    sandbox, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    settings = write_settings(tmp_path, sandbox)
+    with running(API, **settings) as one, running(API, **settings) as other:
+        urls = [process.wait_for(RUNNING) for process in (one, other)]
+
+        def send(number):
+            key = {"Idempotency-Key": f"order-{number // 4}"}
+            return number // 4, *post(urls[number % 2], number // 4, **key)
+
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(send, range(200)))
+        again = [post(urls[n % 2], n, **{"Idempotency-Key": f"order-{n}"}) for n in range(50)]
+
+    taken = [message.id for part in asyncio.run(_drain(sandbox)).values() for message in part]
+    promised = {(n, answer["messageId"]) for n, status, answer in answers if status == 200}
+    assert {status for _, status, _ in answers} <= {200, 409}
+    assert promised == {(n, answer["messageId"]) for n, (_, answer) in enumerate(again)}
+    assert sorted(taken) == sorted(message_id for _, message_id in promised)
+
+
+def test_a_stream_of_events_does_not_keep_the_process_from_ending(api):
+    connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=30)
+    connection.request("GET", "/events")
+    with connection.getresponse() as stream:
+        assert stream.readline() == b"retry: 2000\n"
+
+        api.terminate()
+
+        assert stream.read().startswith(b"id: ")
+    status, output = api.end()
+    connection.close()
+    assert status == STOPPED
+    assert "Traceback" not in output
+
+
+def test_what_was_queued_is_known_after_the_process_has_ended(api, sandbox, tmp_path):
+    status, answer = post(api.url, 1)
+    api.terminate()
+    api.end()
+
+    with running(API, **write_settings(tmp_path, sandbox)) as next_one:
+        connection = http.client.HTTPConnection(
+            urlsplit(next_one.wait_for(RUNNING)).netloc, timeout=30
+        )
+        connection.request("GET", f"/email/{answer['messageId']}")
+        with connection.getresponse() as response:
+            shown = json.load(response)
+        connection.close()
+
+    assert status == 200
+    assert (shown["id"], shown["status"]) == (answer["messageId"], "queued")
 
 
 def test_a_request_under_way_is_answered_before_the_process_ends(api):
