@@ -29,7 +29,7 @@ from gomail.ledger import (
     sqlite_reads,
 )
 from gomail.ledger.sqlite_schema import open_file
-from gomail.ledger.sqlite_threads import Reader, Writer
+from gomail.ledger.sqlite_threads import Reader, Urgency, Writer
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,9 @@ class SqliteLedger:
     async def queued(self, emails: Sequence[Queued]) -> None:
         """Note emails that a queue has taken."""
         await self._writer.ask(
-            lambda book: book.queued(emails), ids=[each.id for each in emails], droppable=False
+            lambda book: book.queued(emails),
+            ids=[each.id for each in emails],
+            urgency=Urgency.AT_ONCE,
         )
 
     async def claim(
@@ -92,13 +94,14 @@ class SqliteLedger:
     async def answer(self, key: str, *, message_id: str, answer: bytes) -> None:
         """Store the answer that requests with this key get from now on."""
         await self._writer.ask(
-            lambda book: book.answer(key, message_id=message_id, answer=answer), droppable=False
+            lambda book: book.answer(key, message_id=message_id, answer=answer),
+            urgency=Urgency.AT_ONCE,
         )
 
     async def release(self, key: str, *, message_id: str) -> None:
         """End the lease of an unanswered key."""
         await self._writer.ask(
-            lambda book: book.release(key, message_id=message_id), droppable=False
+            lambda book: book.release(key, message_id=message_id), urgency=Urgency.AT_ONCE
         )
 
     # -- the dispatcher --------------------------------------------------------------------------
@@ -112,7 +115,9 @@ class SqliteLedger:
     async def record(self, records: Sequence[Recorded]) -> None:
         """Note what attempts brought, whether or not the caller goes on waiting."""
         await self._writer.ask(
-            lambda book: book.record(records), ids=[each.id for each in records], droppable=False
+            lambda book: book.record(records),
+            ids=[each.id for each in records],
+            urgency=Urgency.SOON,
         )
 
     async def verdict(
@@ -123,7 +128,7 @@ class SqliteLedger:
             lambda book: book.verdict(
                 provider=provider, healthy=healthy, verdict=verdict, owner=owner, at=at
             ),
-            droppable=False,
+            urgency=Urgency.AT_ONCE,
         )
 
     async def report(self, report: ProcessReport) -> None:

@@ -7,8 +7,8 @@ write lock: no other process can change the same emails meanwhile.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import orjson
 
@@ -16,7 +16,6 @@ from gomail.ledger import (
     TERMINAL,
     Claim,
     ClaimState,
-    EventKind,
     Intent,
     Known,
     ProcessReport,
@@ -29,21 +28,26 @@ from gomail.outcome import OutcomeClass
 STALE_REPORT = 3_600_000
 """Milliseconds after which the report of a process that is gone is thrown away."""
 
+HEALTHY, UNHEALTHY = "healthy", "unhealthy"
+"""What stands for the status in an event that is a verdict."""
+
 _STATUS = {status.value: status for status in Status}
 _KIND = {kind.value: kind for kind in OutcomeClass}
 
 _LOAD = """
-SELECT emails.id, emails.number, emails.status, emails.provider,
-       attempts.number, attempts.kind, attempts.possible_duplicate
-  FROM json_each(?) AS wanted
-  JOIN emails ON emails.id = wanted.value
-  LEFT JOIN attempts ON attempts.email = emails.number
+SELECT id, number, status, provider, attempts, doubts, open_since, open_doubtful, open_owner,
+       updated_at, code, detail
+  FROM emails WHERE id IN (SELECT value FROM json_each(?))
 """
-_INSERT_EMAIL = "INSERT INTO emails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_UPDATE_EMAIL = (
-    "UPDATE emails SET updated_at = ?, status = ?, code = ?, detail = ? WHERE number = ?"
-)
-_UPDATE_PROVIDER = "UPDATE emails SET provider = ? WHERE number = ?"
+_INSERT_EMAIL = "INSERT INTO emails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UPDATE = """
+UPDATE emails SET updated_at = ?, status = ?, code = ?, detail = ?, attempts = ?, doubts = ?,
+       open_since = ?, open_doubtful = ?, open_owner = ?{} WHERE number = ?
+"""
+_UPDATE_EMAIL_AND_PROVIDER = _UPDATE.format(", provider = ?")
+"""Apart, because an index hangs on the provider, which every mention of it would touch."""
+_UPDATE_EMAIL = _UPDATE.format("")
+_READ_ATTEMPT = "SELECT kind, possible_duplicate FROM attempts WHERE email = ? AND number = ?"
 _WRITE_ATTEMPT = """
 INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (email, number) DO UPDATE SET
@@ -52,42 +56,49 @@ INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        detail = excluded.detail, provider_id = excluded.provider_id,
        possible_duplicate = excluded.possible_duplicate
 """
-_WRITE_EVENT = "INSERT INTO events (at, kind, data) VALUES (?, ?, ?)"
+_WRITE_EVENT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _WRITE_COUNT = """
 INSERT INTO counts VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET value = value + excluded.value
 """
 
 
-@dataclass(slots=True)
-class _Try:
-    """What an email's next attempt depends on in an earlier one."""
-
-    kind: OutcomeClass | None
-    possible_duplicate: bool
+_DOUBTFUL = frozenset({None, OutcomeClass.UNKNOWN})
+"""Outcomes after which an email may have been sent."""
 
 
 @dataclass(slots=True)
 class _Email:
+    """An email's row, as it was read and as it is to be."""
+
     number: int
     id: str
     status: Status | None = None
     provider: str = ""
-    attempts: dict[int, _Try] = field(default_factory=dict)
-    new: tuple[int, str, str] | None = None
-    """queued_at, from and to of an email that is not in the file yet."""
+    attempts: int = 0
+    doubts: int = 0
+    open_since: int | None = None
+    open_doubtful: bool = False
+    open_owner: str = ""
     updated_at: int = 0
     code: str = ""
     detail: str = ""
     provider_before: str = ""
+    new: tuple[int, str, str] | None = None
+    """queued_at, from and to of an email that is not in the file yet."""
 
     @property
-    def last_number(self) -> int:
-        return max(self.attempts, default=0)
+    def moved(self) -> bool:
+        """Whether another provider has it now than the file says."""
+        return self.provider != self.provider_before
 
-    @property
-    def may_have_been_sent(self) -> bool:
-        return any(one.kind in (None, OutcomeClass.UNKNOWN) for one in self.attempts.values())
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What is known of an attempt that is not the one under way."""
+
+    kind: OutcomeClass | None
+    doubtful: bool
 
 
 class Book:
@@ -101,7 +112,8 @@ class Book:
         self._emails: dict[str, _Email | None] = {}
         self._changed: dict[str, _Email] = {}
         self._attempts: list[tuple[object, ...]] = []
-        self._events: list[tuple[int, str, str]] = []
+        self._told: dict[tuple[int, int], _Attempt] = {}
+        self._events: list[tuple[object, ...]] = []
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._next_number: int | None = None
 
@@ -112,16 +124,10 @@ class Book:
             return
         self._emails.update(dict.fromkeys(missing))
         rows = self.connection.execute(_LOAD, (orjson.dumps(missing).decode(),))
-        for email_id, number, status, provider, attempt, kind, possible_duplicate in rows:
-            email = self._emails[email_id]
-            if email is None:
-                email = self._emails[email_id] = _Email(
-                    number, email_id, _STATUS[status], provider, provider_before=provider
-                )
-            if attempt is not None:
-                email.attempts[attempt] = _Try(
-                    None if kind is None else _KIND[kind], bool(possible_duplicate)
-                )
+        for email_id, number, status, provider, *rest in rows:
+            email = _Email(number, email_id, _STATUS[status], provider, *rest)
+            email.provider_before = provider
+            self._emails[email_id] = email
 
     def write(self) -> None:
         """Bring everything that has changed into the file; what was read is forgotten."""
@@ -129,17 +135,13 @@ class Book:
         emails = list(self._changed.values())
         if new := [each for each in emails if each.new]:
             many(_INSERT_EMAIL, [_row(each) for each in new])
-        if known := [each for each in emails if not each.new]:
+        if same := [each for each in emails if not each.new and not each.moved]:
+            many(_UPDATE_EMAIL, [(*_state(each), each.number) for each in same])
+        if moved := [each for each in emails if not each.new and each.moved]:
             many(
-                _UPDATE_EMAIL,
-                [
-                    (each.updated_at, str(each.status), each.code, each.detail, each.number)
-                    for each in known
-                ],
+                _UPDATE_EMAIL_AND_PROVIDER,
+                [(*_state(each), each.provider, each.number) for each in moved],
             )
-        if moved := [each for each in known if each.provider != each.provider_before]:
-            # An index hangs on it, which every mention of the column would touch.
-            many(_UPDATE_PROVIDER, [(each.provider, each.number) for each in moved])
         if self._attempts:
             many(_WRITE_ATTEMPT, self._attempts)
         if self._events:
@@ -216,11 +218,13 @@ class Book:
         )
         if email.status in TERMINAL:
             return Known(ended=True)
-        number = email.last_number + 1
-        doubtful = email.may_have_been_sent or number < intent.receive_count
-        self._attempt(
-            email, number, intent.provider, intent.at, owner=intent.owner, doubtful=doubtful
-        )
+        self._close_open(email)
+        email.attempts += 1
+        number = email.attempts
+        doubtful = email.doubts > 0 or number < intent.receive_count
+        email.open_since, email.open_doubtful = intent.at, doubtful
+        email.open_owner = intent.owner
+        self._counts["possible duplicates", "", ""] += doubtful
         self._move(
             email, Status.SENDING, at=intent.at, provider=intent.provider,
             number=number, doubtful=doubtful,
@@ -239,18 +243,10 @@ class Book:
         )
         number, doubtful = record.number, record.possible_duplicate
         if record.provider:
-            if number:
-                before = email.attempts.get(number)
-                if before and before.kind:
-                    return  # told before
-                doubtful = doubtful or bool(before and before.possible_duplicate)
-            else:
-                number = email.last_number + 1
-                doubtful = doubtful or email.may_have_been_sent
-            self._attempt(
-                email, number, record.provider, record.started,
-                owner=record.owner, doubtful=doubtful, record=record,
-            )  # fmt: skip
+            attempt = self._outcome(email, record)
+            if attempt is None:  # told before
+                return
+            number, doubtful = attempt
         self._move(
             email, record.status, at=record.at, provider=record.provider, code=record.code,
             detail=record.detail, number=number, doubtful=doubtful,
@@ -258,13 +254,8 @@ class Book:
 
     def verdict(self, *, provider: str, healthy: bool, verdict: int, owner: str, at: int) -> None:
         """Let readers of events see a verdict."""
-        data: dict[str, str | int | bool] = {
-            "provider": provider,
-            "healthy": healthy,
-            "verdict": verdict,
-            "owner": owner,
-        }
-        self._event(at, EventKind.VERDICT, data)
+        state = HEALTHY if healthy else UNHEALTHY
+        self._events.append((at, None, state, provider, "", "", verdict, False, owner))
 
     def report(self, report: ProcessReport) -> None:
         """Replace what a process says of itself."""
@@ -292,29 +283,65 @@ class Book:
         self._emails[email_id] = email
         return email
 
-    def _attempt(
+    def _outcome(self, email: _Email, record: Recorded) -> tuple[int, bool] | None:
+        """Note what an attempt brought: its number and doubt, None if that was known."""
+        number, started = record.number or email.attempts + 1, record.started
+        if email.open_since is not None and number == email.attempts:
+            before: _Attempt | None = _Attempt(None, bool(email.open_doubtful))
+            started = started or email.open_since
+            email.open_since, email.open_doubtful, email.open_owner = None, False, ""
+        else:
+            self._close_open(email)
+            before = self._attempt(email, number)
+            if before and before.kind:
+                return None
+            email.doubts -= before is not None
+        doubtful = record.possible_duplicate or (
+            before.doubtful if before else not record.number and email.doubts > 0
+        )
+        email.attempts = max(email.attempts, number)
+        email.doubts += record.kind in _DOUBTFUL
+        self._note(email, number, started, doubtful=doubtful, record=record)
+        self._counts["possible duplicates", "", ""] += doubtful and not (before and before.doubtful)
+        return number, doubtful
+
+    def _close_open(self, email: _Email) -> None:
+        """Give the attempt that was under way a row of its own; it has no outcome so far."""
+        if email.open_since is not None:
+            self._note(email, email.attempts, email.open_since, doubtful=bool(email.open_doubtful))
+            email.open_since, email.open_doubtful, email.open_owner = None, False, ""
+            email.doubts += 1
+
+    def _attempt(self, email: _Email, number: int) -> _Attempt | None:
+        """An attempt that is not under way."""
+        if number > email.attempts:
+            return None
+        if (told := self._told.get((email.number, number))) is not None:
+            return told
+        row = self.connection.execute(_READ_ATTEMPT, (email.number, number)).fetchone()
+        return row and _Attempt(_KIND.get(row[0]), bool(row[1]))
+
+    def _note(
         self,
         email: _Email,
         number: int,
-        provider: str,
         started: int,
         *,
-        owner: str,
         doubtful: bool,
         record: Recorded | None = None,
     ) -> None:
-        before = email.attempts.get(number)
-        kind = record.kind if record else None
-        email.attempts[number] = _Try(kind, doubtful)
-        if doubtful and not (before and before.possible_duplicate):
-            self._counts["possible duplicates", "", ""] += 1
-        if record is None or kind is None:
-            outcome: tuple[object, ...] = (None, None, "", "", "")
-        else:
-            name = str(kind)
-            self._counts["attempts", provider, name] += 1
-            outcome = (record.duration, name, record.code, record.detail, record.provider_id)
+        provider, owner = email.provider, email.open_owner
+        outcome: tuple[object, ...] = (None, None, "", "", "")
+        kind = None
+        if record is not None:
+            provider, owner = record.provider, record.owner
+            if (kind := record.kind) is not None:
+                name = str(kind)
+                self._counts["attempts", provider, name] += 1
+                outcome = (record.duration, name, record.code, record.detail, record.provider_id)
         self._attempts.append((email.number, number, provider, started, *outcome, doubtful, owner))
+        self._told[email.number, number] = _Attempt(kind, doubtful)
+        self._changed[email.id] = email
 
     def _move(
         self,
@@ -341,19 +368,9 @@ class Book:
         email.status, email.updated_at, email.provider = status, at, provider
         email.code, email.detail = code, detail
         self._changed[email.id] = email
-        data: dict[str, str | int | bool] = {
-            "id": email.id,
-            "status": status,
-            "provider": provider,
-            "code": code,
-            "detail": detail,
-            "number": number,
-            "possibleDuplicate": doubtful,
-        }
-        self._event(at, EventKind.STATUS, data)
-
-    def _event(self, at: int, kind: EventKind, data: Mapping[str, str | int | bool]) -> None:
-        self._events.append((at, str(kind), orjson.dumps(data).decode()))
+        self._events.append(
+            (at, email.id, str(status), provider, code, detail, number, doubtful, "")
+        )
 
     def _prune_emails(self, before: int, limit: int) -> int:
         numbers = self.connection.execute(
@@ -387,10 +404,18 @@ class Book:
         return self.connection.execute("DELETE FROM events WHERE sequence <= ?", (last,)).rowcount
 
 
+def _state(email: _Email) -> tuple[object, ...]:
+    return (
+        email.updated_at, str(email.status), email.code, email.detail, email.attempts,
+        email.doubts, email.open_since, email.open_doubtful, email.open_owner,
+    )  # fmt: skip
+
+
 def _row(email: _Email) -> tuple[object, ...]:
     assert email.new is not None, "only new emails become rows"
     queued_at, from_email, to_email = email.new
     return (
         email.number, email.id, queued_at, email.updated_at, str(email.status),
-        from_email, to_email, email.provider, email.code, email.detail,
+        from_email, to_email, email.provider, email.code, email.detail, email.attempts,
+        email.doubts, email.open_since, email.open_doubtful, email.open_owner,
     )  # fmt: skip

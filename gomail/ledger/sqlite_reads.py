@@ -9,6 +9,8 @@ still name the next.
 import base64
 import binascii
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -25,6 +27,7 @@ from gomail.ledger import (
     Stats,
     Status,
 )
+from gomail.ledger.sqlite_book import HEALTHY
 from gomail.outcome import OutcomeClass
 
 MOST_SCANNED = 5_000
@@ -38,8 +41,16 @@ _EMAIL = (
 )
 _ATTEMPTS = """
 SELECT number, provider, started, duration, kind, code, detail, provider_id, possible_duplicate
-  FROM attempts WHERE email = ? ORDER BY number
+  FROM attempts WHERE email = ?
+ UNION ALL
+SELECT attempts, provider, open_since, NULL, NULL, '', '', '', open_doubtful
+  FROM emails WHERE number = ? AND open_since IS NOT NULL
+ ORDER BY 1
 """
+_EVENT = (
+    "SELECT sequence, at, email, status, provider, code, detail, number, possible_duplicate, owner"
+    " FROM events"
+)
 
 _Place = tuple[int, int]
 """Where a page begins: after the row with this queued_at and number."""
@@ -52,7 +63,7 @@ def email(connection: sqlite3.Connection, email_id: str) -> EmailRecord | None:
         row = connection.execute(f"{_EMAIL} WHERE id = ?", (email_id,)).fetchone()
         if row is None:
             return None
-        attempts = connection.execute(_ATTEMPTS, (row[-1],)).fetchall()
+        attempts = connection.execute(_ATTEMPTS, (row[-1],) * 2).fetchall()
     finally:
         connection.execute("COMMIT")
     return _email(row, tuple(_attempt(each) for each in attempts))
@@ -163,20 +174,33 @@ def sequence(word: str) -> int:
 def events(connection: sqlite3.Connection, after: int | None, *, limit: int) -> list[Event]:
     """Events after a sequence; from the oldest where the file never had that sequence."""
     if after is None:
-        rows = connection.execute(
-            "SELECT sequence, kind, at, data FROM events ORDER BY sequence DESC LIMIT 1"
-        ).fetchall()
+        rows = connection.execute(f"{_EVENT} ORDER BY sequence DESC LIMIT 1").fetchall()
     else:
         newest = connection.execute("SELECT max(sequence) FROM events").fetchone()[0] or 0
         rows = connection.execute(
-            "SELECT sequence, kind, at, data FROM events WHERE sequence > ? "
-            "ORDER BY sequence LIMIT ?",
+            f"{_EVENT} WHERE sequence > ? ORDER BY sequence LIMIT ?",
             (after if after <= newest else 0, limit),
         ).fetchall()
-    return [
-        Event(str(sequence), EventKind(kind), at, orjson.loads(data))
-        for sequence, kind, at, data in rows
-    ]
+    return [_event(row) for row in rows]
+
+
+def _event(row: Sequence[Any]) -> Event:
+    sequence, at, email_id, status, provider, code, detail, number, possible_duplicate, owner = row
+    data: dict[str, str | int | bool]
+    if email_id is None:
+        healthy = status == HEALTHY
+        data = {"provider": provider, "healthy": healthy, "verdict": number, "owner": owner}
+        return Event(str(sequence), EventKind.VERDICT, at, data)
+    data = {
+        "id": email_id,
+        "status": status,
+        "provider": provider,
+        "code": code,
+        "detail": detail,
+        "number": number,
+        "possibleDuplicate": bool(possible_duplicate),
+    }
+    return Event(str(sequence), EventKind.STATUS, at, data)
 
 
 def stats(connection: sqlite3.Connection, now: int) -> Stats:
@@ -199,22 +223,18 @@ def stats(connection: sqlite3.Connection, now: int) -> Stats:
     )
 
 
-def _email(row: tuple[Any, ...], attempts: tuple[Attempt, ...] = ()) -> EmailRecord:
-    email_id, status, *rest, _number = row
-    return EmailRecord(email_id, Status(status), *rest, attempts=attempts)
+def _email(row: Sequence[Any], attempts: tuple[Attempt, ...] = ()) -> EmailRecord:
+    *words, _number = row
+    record = EmailRecord(*words)
+    return replace(record, status=Status(record.status), attempts=attempts)
 
 
-def _attempt(row: tuple[Any, ...]) -> Attempt:
-    number, provider, started, duration, kind, *words, possible_duplicate = row
-    outcome = OutcomeClass(kind) if kind else None
-    return Attempt(
-        number,
-        provider,
-        started,
-        duration,
-        outcome,
-        *words,
-        possible_duplicate=bool(possible_duplicate),
+def _attempt(row: Sequence[Any]) -> Attempt:
+    attempt = Attempt(*row)
+    return replace(
+        attempt,
+        kind=OutcomeClass(attempt.kind) if attempt.kind else None,
+        possible_duplicate=bool(attempt.possible_duplicate),
     )
 
 

@@ -20,7 +20,11 @@ CACHE_KIB = 8_192
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     (
-        # Secondary indexes end in the row's number: it is short, and their pages come in its order.
+        # The last attempt stands in its email's row while it is under way (`open_…`; its number is
+        # `attempts`, its provider the email's), and in `attempts` from its outcome on, so that the
+        # usual email costs one row there, written once. `doubts` counts the rows there that have
+        # no outcome or an unknown one.
+        # Secondary indexes end in the row's number: short, and in the order in which rows come.
         """
         CREATE TABLE emails (
           number INTEGER PRIMARY KEY,
@@ -32,7 +36,12 @@ MIGRATIONS: Sequence[Sequence[str]] = (
           to_email TEXT NOT NULL COLLATE NOCASE,
           provider TEXT NOT NULL,
           code TEXT NOT NULL,
-          detail TEXT NOT NULL
+          detail TEXT NOT NULL,
+          attempts INTEGER NOT NULL,
+          doubts INTEGER NOT NULL,
+          open_since INTEGER,
+          open_doubtful INTEGER NOT NULL,
+          open_owner TEXT NOT NULL
         )
         """,
         "CREATE INDEX emails_by_time ON emails (queued_at)",
@@ -56,13 +65,20 @@ MIGRATIONS: Sequence[Sequence[str]] = (
           PRIMARY KEY (email, number)
         ) WITHOUT ROWID
         """,
-        # AUTOINCREMENT: a sequence that a reader has seen is never given to another event.
+        # An event without an email is a verdict. Columns are half the size of JSON.
+        # The newest event is never pruned, so that no sequence is ever given to a second event.
         """
         CREATE TABLE events (
-          sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+          sequence INTEGER PRIMARY KEY,
           at INTEGER NOT NULL,
-          kind TEXT NOT NULL,
-          data TEXT NOT NULL
+          email TEXT,
+          status TEXT NOT NULL,
+          provider TEXT NOT NULL,
+          code TEXT NOT NULL,
+          detail TEXT NOT NULL,
+          number INTEGER NOT NULL,
+          possible_duplicate INTEGER NOT NULL,
+          owner TEXT NOT NULL
         )
         """,
         """

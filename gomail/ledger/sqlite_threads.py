@@ -13,6 +13,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -30,6 +31,21 @@ LARGEST_TRANSACTION = 256
 """Works: nobody waits for a transaction longer than these take."""
 
 
+LINGER = 0.01
+"""Seconds that works which can wait are kept for others; far below a caller's patience."""
+
+
+class Urgency(Enum):
+    """When a work is done, and whether it is once its caller has gone on."""
+
+    WAITED_FOR = auto()
+    """At once; not at all if nobody waits for it any more when its turn comes."""
+    AT_ONCE = auto()
+    """At once, whether or not anybody waits."""
+    SOON = auto()
+    """Whether or not anybody waits; it may share the transaction of the next work that comes."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
     """Something to do in a thread, and who waits for it."""
@@ -37,8 +53,7 @@ class Work:
     do: Callable[[Any], Any]
     ids: Sequence[str]
     """The emails it is about."""
-    droppable: bool
-    """Whether it need not be done once nobody waits for it."""
+    urgency: Urgency
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
 
@@ -59,7 +74,11 @@ class _Worker:
         self._thread.start()
 
     async def ask(
-        self, do: Callable[[Any], T], *, ids: Sequence[str] = (), droppable: bool = True
+        self,
+        do: Callable[[Any], T],
+        *,
+        ids: Sequence[str] = (),
+        urgency: Urgency = Urgency.WAITED_FOR,
     ) -> T:
         """Have something done in the thread.
 
@@ -72,7 +91,7 @@ class _Worker:
             raise LedgerUnavailable(f"ledger: {self._most_pending} works are pending already")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._pending.put(Work(do, ids, droppable, loop, future))
+        self._pending.put(Work(do, ids, urgency, loop, future))
         return await future
 
     async def close(self) -> None:
@@ -84,7 +103,7 @@ class _Worker:
 
     def _run(self) -> None:
         while (works := self._take()) is not None:
-            wanted = [each for each in works if not (each.droppable and each.future.cancelled())]
+            wanted = [each for each in works if not _given_up(each)]
             if wanted:
                 _tell(self._do_all(wanted))
         self._let_go()
@@ -143,16 +162,23 @@ class Writer(_Worker):
         if first is None:
             return None
         works = [first]
+        self._take_more(works)
+        if not self._closing and all(each.urgency is Urgency.SOON for each in works):
+            self._take_more(works, wait=LINGER)
+        return works
+
+    def _take_more(self, works: list[Work], *, wait: float = 0) -> None:
+        """Take what is pending; wait so many seconds for the first of it."""
         while len(works) < LARGEST_TRANSACTION:
             try:
-                work = self._pending.get_nowait()
+                work = self._pending.get(timeout=wait) if wait else self._pending.get_nowait()
             except Empty:
-                break
-            if work is None:  # closing: nothing was taken after it
+                return
+            if work is None:  # closing: nothing is taken after it
                 self._closing = True
-                break
+                return
             works.append(work)
-        return works
+            wait = 0
 
     def _do_all(self, works: Sequence[Work]) -> list[Result]:
         try:
@@ -177,6 +203,10 @@ class Writer(_Worker):
         book.write()
         connection.execute("COMMIT")
         return results
+
+
+def _given_up(work: Work) -> bool:
+    return work.urgency is Urgency.WAITED_FOR and work.future.cancelled()
 
 
 def _tell(results: Sequence[Result]) -> None:

@@ -1,15 +1,21 @@
 """What a second process does to a store; in a module that it can import."""
 
 import asyncio
-from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
+from typing import Any, Protocol
 
 from gomail.ledger import ClaimState, Ledger
 from tests.ledger.conftest import Store, run
 from tests.ledger.notes import NOW, intent, queued, recorded
 
 
-def claim_all(store: Store, start: Barrier, answers: "Queue[list[str]]", count: int) -> None:
+class Answers(Protocol):
+    """Where a process puts what it found."""
+
+    def put(self, answer: Any) -> None: ...
+
+
+def claim_all(store: Store, start: Barrier, answers: Answers, count: int) -> None:
     """Claim the same keys as everybody else; tell which were new."""
 
     async def scenario(ledger: Ledger) -> list[str]:
@@ -31,7 +37,7 @@ def claim_all(store: Store, start: Barrier, answers: "Queue[list[str]]", count: 
     answers.put(run(store, scenario))
 
 
-def send_all(store: Store, start: Barrier, answers: "Queue[int]", ids: list[str]) -> None:
+def send_all(store: Store, start: Barrier, answers: Answers, ids: list[str]) -> None:
     """Take emails from queued to sent, one call each, as many at once as there are."""
 
     async def send(ledger: Ledger, email_id: str) -> None:
