@@ -7,17 +7,13 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
-from redis.backoff import ConstantBackoff
-from redis.exceptions import ConnectionError as NoConnection
-from redis.retry import Retry
 
 PROGRAMS = ("redis-server", "valkey-server")
-START_TIMEOUT = 10.0
 
 
 def program() -> str:
@@ -31,12 +27,16 @@ def program() -> str:
     pytest.skip(reason)
 
 
+def _not_ready(line: str) -> bool:
+    return "Ready to accept connections" not in line
+
+
 class RedisServer:
     """A server that can be stopped, frozen and started again; what it holds ends with it."""
 
     def __init__(self, folder: Path, *, password: str | None = None) -> None:
         self._folder, self._password = folder, password
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[str] | None = None
         with socket.socket() as chosen:
             chosen.bind(("127.0.0.1", 0))
             self.port: int = chosen.getsockname()[1]
@@ -49,13 +49,14 @@ class RedisServer:
         ]  # fmt: skip
         if self._password:
             command += ["--requirepass", self._password]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        patience = Retry(ConstantBackoff(0.02), int(START_TIMEOUT / 0.02), (NoConnection,))
-        with self.client(retry=patience) as client:
-            client.ping()
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        # What it says later is little, and stays in the pipe.
+        said = list(takewhile(_not_ready, self._process.stdout))
+        assert self._process.poll() is None, "".join(said)
 
-    def client(self, **options: Any) -> redis.Redis:
-        return redis.Redis(port=self.port, password=self._password, **options)
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, password=self._password)
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -66,7 +67,7 @@ class RedisServer:
     def stop(self) -> None:
         if self._process:
             self._process.kill()
-            self._process.wait()
+            self._process.communicate()
             self._process = None
 
     def _signal(self, which: signal.Signals) -> None:
@@ -77,8 +78,8 @@ class RedisServer:
 @contextmanager
 def redis_server(folder: Path, *, password: str | None = None) -> Iterator[RedisServer]:
     server = RedisServer(folder, password=password)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()

@@ -189,7 +189,7 @@ def test_a_server_busy_with_a_script_is_unavailable(own_server):
     async def scenario(ledger):
         await ledger.queued([queued(1)])
         with own_server.client() as client, own_server.client() as other:
-            client.config_set("busy-reply-threshold", 1)
+            client.config_set("lua-time-limit", 1)
             endless = asyncio.create_task(
                 asyncio.to_thread(_outcome, client.eval, "while true do end", 0)
             )

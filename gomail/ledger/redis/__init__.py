@@ -39,12 +39,12 @@ from gomail.ledger.redis.server import Server
 log = logging.getLogger(__name__)
 
 SCAN = 1_000
-"""Emails that one page looks at; about 3 ms of the server's time with a further filter."""
+"""Emails that one page looks at: about 5 ms of the server's time if a further filter fits none."""
 EVENTS = 10_000
 """Events that are kept, at least; the server cuts them in lumps."""
 REPORT_LIFE = 30_000
 """Milliseconds for which a process counts as living after a report."""
-PRUNE_STEP = 200
+PRUNE_STEP = 100
 """Emails forgotten in one go; other callers get their turn in between."""
 
 

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from gomail.ledger import LedgerUnavailable
 
 MOST = 100
-"""Items in one call: about 3 ms of the server's time."""
+"""Items in one call: about 1 ms of the server's time."""
 ROOM = 10_000
 """Items that may wait; whoever comes after them is refused."""
 

@@ -80,6 +80,7 @@ class Server:
         self._redis = redis.asyncio.Redis(connection_pool=pool)
         self._execute: Callable[..., Awaitable[Any]] = self._redis.execute_command
         where = pool.connection_kwargs
+        self._password: str = where.get("password") or ""
         self._name = f"{where.get('host', 'localhost')}:{where.get('port', 6379)}"
 
     def key(self, name: str) -> str:
@@ -155,7 +156,8 @@ class Server:
             raise LedgerUnavailable(self._why) from None
 
     def _text(self, error: Exception) -> str:
-        return f"{self._name}: {_cause(error)}"
+        text = f"{self._name}: {_cause(error)}"
+        return text.replace(self._password, "***") if self._password else text
 
     def _settle_again(self) -> None:
         try:
@@ -178,10 +180,10 @@ def _digest(source: str) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """What went wrong, without the server's own words, unless they are about our script."""
+    """What went wrong; of a server's own words, which may quote ours, only those on our script."""
     kind, text = type(error).__name__, str(error)
     if not isinstance(error, ResponseError):
-        return kind
+        return f"{kind}: {clip(text)}"
     code = text.partition(" ")[0]
     if "script" in text:
         return f"{kind}: {clip(text)}"
