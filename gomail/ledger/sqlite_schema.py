@@ -12,8 +12,6 @@ from pathlib import Path
 
 from gomail.errors import ConfigurationError
 
-OPENING_PATIENCE = 5.0
-"""Seconds that processes that start together wait for each other."""
 WRITE_AHEAD_PAGES = 4_000
 """16 MB: pages that many transactions touch are written back once instead of every 1,000 pages."""
 CACHE_KIB = 8_192
@@ -121,7 +119,7 @@ def open_file(path: Path, *, busy: float) -> sqlite3.Connection:
     """
     connection = sqlite3.connect(path, timeout=busy, isolation_level=None, check_same_thread=False)
     try:
-        _use_write_ahead_log(connection)
+        _use_write_ahead_log(connection, busy)
         for pragma in (
             "synchronous = NORMAL",  # a power cut may lose the last moments, never the file
             f"wal_autocheckpoint = {WRITE_AHEAD_PAGES}",
@@ -169,9 +167,9 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+def _use_write_ahead_log(connection: sqlite3.Connection, busy: float) -> None:
     """Switch a new file over; SQLite does not wait for others itself while it switches."""
-    deadline = time.monotonic() + OPENING_PATIENCE
+    deadline = time.monotonic() + busy
     while True:
         try:
             if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":

@@ -1,0 +1,311 @@
+"""What holds for the ledger in a file alone: locks, full disks, versions, bounds."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gomail.errors import ConfigurationError
+from gomail.ledger import Filter, LedgerUnavailable, Status, sqlite_reads
+from gomail.ledger.sqlite import SqliteLedger
+from gomail.ledger.sqlite_schema import MIGRATIONS, migrate, open_file
+from tests.ledger.conftest import run
+from tests.ledger.notes import NOW, everything, found, intent, listed, queued, recorded
+
+OLDER = (("CREATE TABLE old (word TEXT)", "INSERT INTO old VALUES ('kept')"),)
+NEWER = (*OLDER, ("ALTER TABLE old ADD COLUMN more TEXT DEFAULT 'added'",))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def connection(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection of somebody else, to any file."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def open_ledger(path: Path, **given: Any) -> SqliteLedger:
+    return SqliteLedger(path, **{"busy": 0.05} | given)
+
+
+def play(path: Path, scenario: Any, **given: Any) -> Any:
+    return run(lambda: open_ledger(path, **given), scenario)
+
+
+def test_a_file_that_somebody_holds_is_unavailable_and_works_again_afterwards(path: Path) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        with sqlite3.connect(path, isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(LedgerUnavailable, match="locked"):
+                await ledger.intend([intent()])
+            assert await ledger.email("m-1") is None  # readers go on
+            other.execute("ROLLBACK")
+        other.close()
+
+        await ledger.intend([intent()])
+        assert (await found(ledger)).status == "sending"
+
+    play(path, scenario)
+
+
+def test_a_file_that_is_held_at_the_start_is_waited_for_by_later_calls(
+    path: Path, connection: sqlite3.Connection
+) -> None:
+    connection.execute("BEGIN EXCLUSIVE")
+    ledger = SqliteLedger(path, busy=0.05)
+
+    async def scenario(_: Any) -> None:
+        with pytest.raises(LedgerUnavailable):
+            await ledger.queued([queued()])
+        connection.execute("ROLLBACK")
+        await ledger.queued([queued()])
+        assert (await found(ledger)).status == "queued"
+
+    run(lambda: ledger, scenario)
+
+
+def test_a_full_disk_is_unavailable_and_costs_nothing_that_was_there(path: Path) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        await ledger.queued([queued()])
+        await ledger._writer.ask(limit_pages)
+
+        with pytest.raises(LedgerUnavailable, match="full"):
+            await ledger.queued([queued(f"x-{n}", from_email="x" * 200) for n in range(1_000)])
+
+        await ledger.queued([queued("m-2")])  # on a new connection, which knows no such limit
+        assert await listed(ledger) == ["m-2", "m-1"]
+
+    play(path, scenario)
+
+
+def limit_pages(book: Any) -> None:
+    pages = book.connection.execute("PRAGMA page_count").fetchone()[0]
+    book.connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+
+
+def test_a_file_that_is_none_of_ours_is_unavailable(path: Path) -> None:
+    path.write_bytes(b"this is no database " * 1_000)
+
+    async def scenario(ledger: SqliteLedger) -> None:
+        with pytest.raises(LedgerUnavailable, match="not a database"):
+            await ledger.queued([queued()])
+        with pytest.raises(LedgerUnavailable, match="not a database"):
+            await ledger.email("m-1")
+
+    play(path, scenario)
+
+
+def test_a_place_that_is_not_there_is_unavailable(path: Path) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        with pytest.raises(LedgerUnavailable, match="unable to open"):
+            await ledger.queued([queued()])
+
+    play(path / "missing" / "ledger.db", scenario)
+
+
+def test_one_work_that_cannot_be_done_spoils_none_that_it_shares_a_transaction_with(
+    path: Path,
+) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        tried = await asyncio.gather(
+            ledger.queued([queued("m-1")]),
+            ledger.queued([queued("m-2", at=2**70)]),
+            ledger.queued([queued("m-3", to_email="\ud800@example.org")]),
+            ledger.queued([queued("m-4")]),
+            return_exceptions=True,
+        )
+
+        assert [type(each) for each in tried] == [
+            type(None), LedgerUnavailable, LedgerUnavailable, type(None),
+        ]  # fmt: skip
+        assert await listed(ledger) == ["m-4", "m-1"]
+        assert len(await everything(ledger)) == 2
+
+    play(path, scenario)
+
+
+def test_more_than_may_be_pending_is_turned_away(path: Path) -> None:
+    held, go = threading.Event(), threading.Event()
+
+    def hold(_: Any) -> None:
+        held.set()
+        go.wait(timeout=30)
+
+    async def scenario(ledger: SqliteLedger) -> None:
+        holding = asyncio.ensure_future(ledger._writer.ask(hold))
+        await asyncio.to_thread(held.wait)
+        waiting = [asyncio.ensure_future(ledger.queued([queued(f"m-{n}")])) for n in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(LedgerUnavailable, match="pending"):
+            await ledger.queued([queued("late")])
+        go.set()
+        await asyncio.gather(holding, *waiting)
+
+        assert len(await listed(ledger)) == 3
+
+    play(path, scenario, most_pending=3)
+
+
+def test_an_intent_that_nobody_waits_for_any_more_is_not_noted(path: Path) -> None:
+    held, go = threading.Event(), threading.Event()
+
+    def hold(_: Any) -> None:
+        held.set()
+        go.wait(timeout=30)
+
+    async def scenario(ledger: SqliteLedger) -> None:
+        holding = asyncio.ensure_future(ledger._writer.ask(hold))
+        await asyncio.to_thread(held.wait)
+        gone = asyncio.ensure_future(ledger.intend([intent()]))
+        await asyncio.sleep(0)
+        gone.cancel()
+        go.set()
+        await holding
+        await ledger.record([recorded(number=0)])
+
+        assert [each.number for each in (await found(ledger)).attempts] == [1]
+
+    play(path, scenario)
+
+
+def test_what_is_asked_of_a_closed_ledger_is_unavailable(path: Path) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        await ledger.close()
+        with pytest.raises(LedgerUnavailable, match="closed"):
+            await ledger.queued([queued()])
+        with pytest.raises(LedgerUnavailable, match="closed"):
+            await ledger.email("m-1")
+
+    play(path, scenario)
+
+
+def test_events_beyond_their_number_are_forgotten(path: Path) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        await ledger.queued([queued(f"m-{number}") for number in range(30)])
+
+        while await ledger.prune(NOW, limit=7):
+            pass
+
+        assert [each.data["id"] for each in await everything(ledger)] == [
+            f"m-{number}" for number in range(20, 30)
+        ]
+
+    play(path, scenario, most_events=10)
+
+
+def test_a_sequence_that_the_file_never_gave_resumes_at_the_oldest(path: Path) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        await ledger.queued([queued("m-1"), queued("m-2")])
+
+        for sequence in ("999", "9" * 40, "", "-1", "nonsense", "²"):
+            assert len(await ledger.events(sequence, limit=9)) == 2
+
+    play(path, scenario)
+
+
+def test_a_page_of_several_filters_looks_at_a_bounded_number_of_emails(path: Path) -> None:
+    rows = 2 * sqlite_reads.MOST_SCANNED + 10
+
+    async def scenario(ledger: SqliteLedger) -> None:
+        await ledger.record([recorded("first", number=0, queued_at=NOW - 1)])
+        for start in range(0, rows, 1_000):
+            ids = range(start, min(rows, start + 1_000))
+            await ledger.queued([queued(f"m-{number}") for number in ids])
+        which = Filter(to_email="reader@example.org", status=Status.SENT)
+
+        seen, pages, cursor = [], 0, None
+        while pages == 0 or cursor:
+            page = await ledger.emails(which, cursor=cursor, limit=50)
+            seen += [email.id for email in page.emails]
+            pages, cursor = pages + 1, page.next_cursor
+
+        assert (seen, pages) == (["first"], 3)
+
+    play(path, scenario)
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        {}, {"status": Status.SENT}, {"to_email": "a@b"}, {"from_email": "a@b"},
+        {"provider": "ses"}, {"provider": "ses", "status": Status.SENT},
+        {"since": 1, "until": 2, "to_email": "a@b"},
+    ],
+)  # fmt: skip
+def test_no_list_is_sorted_or_read_whole(path: Path, which: dict[str, Any]) -> None:
+    connection = open_file(path, busy=1)
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+
+    sqlite_reads.page(connection, Filter(**which), after=(NOW, 1), limit=50)
+    connection.set_trace_callback(None)
+    plans = [
+        detail
+        for statement in statements
+        for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {statement}")
+    ]
+    connection.close()
+
+    assert plans
+    assert all(each.startswith("SEARCH emails USING") for each in plans), plans
+
+
+# -- versions --------------------------------------------------------------------------------------
+
+
+def test_an_older_file_takes_the_steps_that_it_lacks(connection: sqlite3.Connection) -> None:
+    migrate(connection, migrations=OLDER)
+
+    migrate(connection, migrations=NEWER)
+
+    assert connection.execute("SELECT * FROM old").fetchall() == [("kept", "added")]
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was(connection: sqlite3.Connection) -> None:
+    migrate(connection, migrations=OLDER)
+    broken = (*OLDER, ("ALTER TABLE old ADD COLUMN more TEXT", "INSERT INTO nowhere VALUES (1)"))
+
+    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        migrate(connection, migrations=broken)
+
+    assert connection.execute("SELECT * FROM old").fetchall() == [("kept",)]
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_a_file_of_a_newer_gomail_stops_the_start(
+    path: Path, connection: sqlite3.Connection
+) -> None:
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+
+    with pytest.raises(ConfigurationError, match=r"ledger\.db has schema .* run the newer gomail"):
+        SqliteLedger(path)
+
+
+def test_many_may_open_a_new_file_at_once(path: Path) -> None:
+    start = threading.Barrier(8)
+    faults: list[Exception] = []
+
+    def open_it() -> None:
+        start.wait(timeout=30)
+        try:
+            open_file(path, busy=5).close()
+        except Exception as error:  # noqa: BLE001 - told to the test, whatever it is
+            faults.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert faults == []
