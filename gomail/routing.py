@@ -216,9 +216,7 @@ class Router:
 
     # -- what comes back ---------------------------------------------------------------------
 
-    def note(
-        self, name: str, outcome: Outcome, way: Way, now: float, *, unrouted: int = 0
-    ) -> None:
+    def note(self, name: str, outcome: Outcome, way: Way, now: float, *, unrouted: int = 0) -> None:
         """Let an outcome change the provider's room, pause and probes.
 
         A room grows while it is nearly used up: to 80 %, or so that no further receive fits in.
