@@ -50,7 +50,13 @@ class Loop:
         """Start a task on the loop; only from its thread."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            # Its letters stay in hand, and show again when their visibility ends.
+            log.error("a task of the courier raised", exc_info=error)
 
     def close(self) -> None:
         """Stop the loop and its thread."""
