@@ -242,17 +242,21 @@ class Lane:
             for letter in letters:
                 taken = desk.take(letter)
                 if isinstance(taken, Letter) and (
-                    ended := faults.get(taken) or self._end(taken, now)
+                    ended := self._end(taken, faults.get(taken), now)
                 ):
                     taken = end(taken, ended)
                 if taken is not None:
                     read.append(taken)
         return read
 
-    def _end(self, letter: Letter, now: float) -> Delete | DeadLetter | None:
+    def _end(
+        self, letter: Letter, fault: DeadLetter | None, now: float
+    ) -> Delete | DeadLetter | None:
         record = self._desk.tried.of(letter.id)
         if record.accepted or letter.receipts[0].queue_message_id in record.buried:
             return Delete()
+        if fault is not None:
+            return fault
         if record.final is not None:
             return DeadLetter(*record.final)
         if (age := now - letter.sent_at) >= self._desk.rules.policy.give_up_after:
