@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gomail.email import Email, Message
-from gomail.errors import QueueError, QueueUnavailable
+from gomail.errors import QueueRefused, QueueUnavailable
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.queue import BATCH, Entry, Fault, QueueInfo, Received
 
@@ -33,7 +33,14 @@ class Lost:
     """Done, and the answer gets lost on its way."""
 
 
-Reaction = QueueError | Exception | Fault | LeftOut | Lost | None
+@dataclass(frozen=True, slots=True)
+class Partly:
+    """The first entry is done, the second meets the fault, and so on in turn."""
+
+    fault: Fault | LeftOut
+
+
+Reaction = Exception | Fault | LeftOut | Lost | Partly | None
 """How the queue departs from its duty in one call; None: it does not."""
 
 
@@ -61,7 +68,7 @@ class FakeQueue:
     `delays`, so that a back-off of a second takes hundredths.
     """
 
-    def __init__(self, *, delays: float = 0.02) -> None:
+    def __init__(self, *names: str, delays: float = 0.02) -> None:
         self.limit = LIMIT
         self.calls: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
@@ -74,7 +81,7 @@ class FakeQueue:
         self._delays = delays
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
-        self._queues: defaultdict[str, dict[str, Held]] = defaultdict(dict)
+        self._queues: dict[str, dict[str, Held]] = {name: {} for name in names}
         self._scripts: defaultdict[str, deque[Reaction]] = defaultdict(deque)
         self._always: dict[str, Reaction] = {}
         self._waiters: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
@@ -110,8 +117,10 @@ class FakeQueue:
     def broken(self, operation: str, reaction: Reaction) -> Iterator[None]:
         """Every call of the operation goes wrong in this way meanwhile."""
         self._always[operation] = reaction
-        yield
-        del self._always[operation]
+        try:
+            yield
+        finally:
+            del self._always[operation]
 
     def end_polls(self) -> None:
         """Answer every long poll at once from now on, so that a flow need not wait for them."""
@@ -129,25 +138,21 @@ class FakeQueue:
     ) -> dict[str, str | Fault]:
         assert timeout > 0
         assert len(entries) <= BATCH
-        reaction = self._reaction("send")
+        reaction = self._reaction("send", queue)
         answers: dict[str, str | Fault] = {}
         with self._lock:
-            for entry in entries:
-                if isinstance(reaction, Fault):
-                    answers[entry.key] = reaction
-                elif isinstance(reaction, LeftOut):
-                    continue
-                elif _size(entry) > self.limit:
-                    text = f"longer than {self.limit} bytes"
-                    answers[entry.key] = Fault("InvalidParameterValue", text, permanent=True)
-                else:
+            for index, entry in enumerate(entries):
+                fault = _struck(reaction, index) or _fault(entry, self.limit)
+                if isinstance(fault, Fault):
+                    answers[entry.key] = fault
+                elif fault is None:
                     attributes = entry.attributes or {}
                     answers[entry.key] = self._add(queue, entry.body, attributes, time.time())
         return _delivered(answers, reaction)
 
     async def receive(self, queue: str, *, most: int, wait: int, visibility: int) -> list[Received]:
         assert 1 <= most <= BATCH
-        self._reaction("receive")
+        self._reaction("receive", queue)
         loop = asyncio.get_running_loop()
         deadline = time.monotonic() + wait
         self.open_polls += 1
@@ -187,12 +192,14 @@ class FakeQueue:
         return self._settle("hide", queue, list(handles), again)
 
     async def info(self, queue: str) -> QueueInfo:
-        self._reaction("info")
+        self._reaction("info", queue)
         return QueueInfo(waiting=self.visible(queue), max_message_bytes=self.limit)
 
     # -- within --------------------------------------------------------------------------------
 
-    def _reaction(self, operation: str) -> Reaction:
+    def _reaction(self, operation: str, queue: str) -> Reaction:
+        if queue not in self._queues:
+            raise QueueRefused(f"{operation} at {queue}", code="QueueDoesNotExist")
         with self._lock:
             self.calls[operation] += 1
             script = self._scripts[operation]
@@ -228,17 +235,23 @@ class FakeQueue:
     ) -> dict[str, Fault | None]:
         assert 1 <= len(handles) <= BATCH
         assert len(set(handles)) == len(handles)
-        reaction = self._reaction(operation)
-        if isinstance(reaction, LeftOut):
-            return {}
-        if isinstance(reaction, Fault):
-            return dict.fromkeys(handles, reaction)
+        reaction = self._reaction(operation, queue)
         answers: dict[str, Fault | None] = {}
         with self._lock:
-            for handle in handles:
-                held = self._queues[queue].get(handle.partition("/")[0])
-                answers[handle] = act(held, handle) if held else None
+            for index, handle in enumerate(handles):
+                fault = _struck(reaction, index)
+                if not isinstance(fault, LeftOut):
+                    answers[handle] = fault or self._act(queue, handle, act)
         return _delivered(answers, reaction)
+
+    def _act(
+        self, queue: str, handle: str, act: Callable[[Held, str], Fault | None]
+    ) -> Fault | None:
+        message_id, slash, _ = handle.partition("/")
+        if not slash:
+            return Fault("ReceiptHandleIsInvalid", handle, permanent=True)
+        held = self._queues[queue].get(message_id)
+        return act(held, handle) if held else None  # SQS confirms what is gone already
 
     async def _wait(
         self, waiter: tuple[asyncio.AbstractEventLoop, asyncio.Event], seconds: float
@@ -256,6 +269,25 @@ class FakeQueue:
         for loop, event in self._waiters:
             with suppress(RuntimeError):  # the loop of a flow that has ended
                 loop.call_soon_threadsafe(event.set)
+
+
+def _struck(reaction: Reaction, index: int) -> Fault | LeftOut | None:
+    match reaction:
+        case Fault() | LeftOut():
+            return reaction
+        case Partly(fault):
+            return fault if index % 2 else None
+        case _:
+            return None
+
+
+def _fault(entry: Entry, limit: int) -> Fault | None:
+    try:
+        size = _size(entry)
+    except UnicodeEncodeError as error:
+        return Fault("InvalidMessageContents", str(error), permanent=True)
+    text = f"{size} bytes are more than {limit}"
+    return Fault("InvalidParameterValue", text, permanent=True) if size > limit else None
 
 
 def _size(entry: Entry) -> int:

@@ -1,5 +1,6 @@
 """Runs the dispatch dataflow over fakes in threads of its own, and sees that it ends."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -45,7 +46,7 @@ def settings(
 class World:
     """What is around the dataflow: the queues and the providers."""
 
-    queue: FakeQueue = field(default_factory=FakeQueue)
+    queue: FakeQueue = field(default_factory=lambda: FakeQueue(ONE, TWO, DEAD))
     ses: FakeProvider = field(default_factory=lambda: FakeProvider("ses"))
     sendgrid: FakeProvider = field(default_factory=lambda: FakeProvider("sendgrid"))
 
@@ -110,12 +111,22 @@ class Process:
         self._thread.join(seconds)
 
     def close(self) -> None:
-        self._loop.close()
+        """End the loop, and what may still run on it."""
+        if self._loop.loop.is_running():
+            self._loop.wait(_cancel_all())
+            self._loop.close()
 
     def has_all_given_back(self) -> bool:
         """Whether no letter is in hand and no room is taken."""
         desk = self.parts.desk
         return all(lane.empty and lane._bytes == 0 for lane in desk.lanes) and desk._in_hand == {}
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Dispatch:
