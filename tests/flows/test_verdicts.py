@@ -61,7 +61,7 @@ def test_a_change_and_its_return_may_come_of_two_batches():
     assert step.see(GOOD, verdict=1) == [UP_AGAIN]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(signs=st.lists(st.sampled_from(Sign), max_size=80), cuts=st.sets(st.integers(0, 80)))
 def test_how_signs_are_cut_into_batches_changes_nothing(signs, cuts):
     whole, pieces = Step(), Step()

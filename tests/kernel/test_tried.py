@@ -7,7 +7,7 @@ from gomail.outcome import OutcomeClass
 from gomail.tried import NOTHING, Tried
 
 ACCEPTED, FAILED, REFUSED = OutcomeClass.ACCEPTED, OutcomeClass.FAILED, OutcomeClass.REFUSED
-quick = settings(max_examples=200, deadline=None)
+quick = settings(max_examples=200, deadline=None, derandomize=True)
 IDS = st.sampled_from("abcdefgh")
 PROVIDERS = st.sampled_from(["ses", "sendgrid"])
 ACTS = st.lists(
@@ -86,6 +86,12 @@ def test_a_final_message_keeps_its_reason_and_its_outcomes():
 
 def test_a_buried_message_is_known_to_be_with_the_dead_letters():
     tried = after([("finish", "a", "refused", "550"), ("bury", "a", ["one", "other"])])
+
+    assert tried.of("a").buried == {"one", "other"}
+
+
+def test_each_copy_that_is_buried_is_known():
+    tried = after([("bury", "a", ["one"]), ("bury", "a", ["other"])])
 
     assert tried.of("a").buried == {"one", "other"}
 
