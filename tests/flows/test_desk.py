@@ -15,7 +15,7 @@ from gomail.settlement import DeadLetter, Delete, LetGo, Policy, Return
 from tests.builders import attempt, letter
 
 DAY = 86_400.0
-KIBIBYTE, MEBIBYTE = 1_024, 1_048_576
+MEBIBYTE = 1_048_576
 BOTH = ("ses", "sendgrid")
 
 
