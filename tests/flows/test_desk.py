@@ -150,7 +150,7 @@ def test_a_redriven_message_starts_anew():
     ours.buried(dead.letter)
     put_away(ours, dead)
 
-    (redriven,) = deliver(here, letter(queue_message_id="given by the redrive"))
+    (redriven,) = deliver(here, letter(queue_message_id="given by the redrive", sent_at=61.0))
 
     assert redriven.decision is None
     assert ours.tried.of(redriven.id).outcomes == {}
@@ -600,3 +600,55 @@ AtTheDesk.TestCase.settings = settings(
     max_examples=200, stateful_step_count=50, deadline=None, derandomize=True
 )
 TestAtTheDesk = AtTheDesk.TestCase
+
+
+# -- what once went wrong -------------------------------------------------------------------------
+
+
+def test_a_twin_of_a_buried_message_is_buried_and_not_sent():
+    ours = desk()
+    here = lane(ours)
+    tried(ours, here, letter(), "refused", "refused")
+    (dead,) = deliver(here, letter())
+    ours.buried(dead.letter)
+    put_away(ours, dead)
+
+    (twin,) = deliver(here, letter(queue_message_id="twin", sent_at=5.0))
+
+    assert (twin.decision.reason, twin.provider) == ("refused", None)
+
+
+def test_one_message_whose_failures_a_throttle_parts_counts_once():
+    ours = desk()
+    here = lane(ours)
+    signs = []
+    for kind in ("failed", "throttled", "failed"):
+        here.router.exit("sendgrid").paused_until = 1e9
+        here.router.exit("ses").paused_until = -1.0
+        (judged,) = judge(here, route(here, letter(handle=kind + str(len(signs)))), kind)
+        put_away(ours, judged)
+        signs.append(judged.observation)
+
+    assert [one is not None for one in signs] == [True, False, False]
+
+
+def test_after_a_large_message_a_lane_with_empty_hands_still_reads():
+    ours = desk(max_bytes=2 * 1_048_576)
+    here = lane(ours)
+    (one,) = deliver(here, letter(body="x" * 1_048_576))
+    put_away(ours, one)
+
+    assert here.empty
+    assert here.reserve(first=True) >= 1
+
+
+def test_bodies_beyond_the_memory_of_the_process_are_given_back():
+    ours = desk(max_bytes=2_000)
+    here = lane(ours)
+    asked = here.reserve(first=True)
+
+    excess = here.landed(
+        asked, [letter(str(n), body="x" * 1_500) for n in range(2)][:asked], first=True
+    )
+
+    assert [one.id for one in excess] == (["sqs-1"] if asked > 1 else [])

@@ -140,7 +140,9 @@ def test_a_copy_of_a_message_that_failed_is_returned_with_it(world):
     with dispatching(world) as dispatch:
         dispatch.until(lambda: received(world, "sqs-1", "sqs-2") == [1, 1])
         # The copies have both been taken in hand, not only handed out.
-        dispatch.until(lambda: len(in_hand(dispatch)["m-1"].receipts) == 2)
+        dispatch.until(
+            lambda: (held := in_hand(dispatch).get("m-1")) is not None and len(held.receipts) == 2
+        )
         for provider in (world.ses, world.sendgrid):
             provider.script = in_turn(outcome("failed", code="503"), outcome("accepted"))
             provider.release()

@@ -548,3 +548,47 @@ Routing.TestCase.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
 )
 TestRouting = Routing.TestCase
+
+
+# -- what once went wrong -------------------------------------------------------------------------
+
+
+def test_a_burst_of_throttles_pauses_once():
+    made = router()
+
+    for _ in range(16):
+        made.note("ses", outcome("throttled"), Way.SHARE, 0.0)
+
+    assert made.exit("ses").paused_until == 1.0
+
+
+def test_a_paused_provider_gets_no_part_of_the_others():
+    made = router(most_room=256, rooms=256, a=9, b=1)
+    made.note("a", outcome("throttled", retry_after=60.0), Way.SHARE, 0.0)
+
+    made.exit("a").in_hand = 256
+    made.note("a", outcome("accepted"), Way.SHARE, 1.0)
+
+    assert made.exit("a").room == 256
+
+
+def test_late_failures_of_an_earlier_verdict_leave_the_new_room_alone():
+    made = unhealthy(router(), "ses")
+
+    for _ in range(20):
+        made.note("ses", outcome("failed"), Way.SHARE, 0.0, verdict=0)
+
+    assert made.exit("ses").room == 16
+
+
+def test_while_all_are_ill_and_half_is_accepted_half_of_the_rooms_is_used():
+    made = unhealthy(router(), "ses", "sendgrid")
+    for index in range(10):
+        made.note("ses", outcome("accepted" if index % 2 else "failed"), Way.SHARE, 0.0, verdict=0)
+    made.allowance(10, 0, 0.0)
+    unrouted = 0
+
+    while granted := made.allowance(10, unrouted, 0.0):
+        unrouted += granted
+
+    assert unrouted in {16, 18}
