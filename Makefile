@@ -12,11 +12,11 @@ MODULES = web/node_modules/.package-lock.json
 CLIENT = web/dist/index.html
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup up smoke test check build lock clean
+.PHONY: help setup up smoke test check scenarios build lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' Makefile
 
 setup: $(PACKAGES) $(CLIENT) ## install what is needed: .venv and the web client, nothing else
 
@@ -36,6 +36,9 @@ check: setup ## format, lint, types and import contracts: what CI checks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	npm --prefix web run check
+
+scenarios: setup ## measure dispatch under load, outages and crashes (about two minutes)
+	$(BIN)/python -m benchmarks.scenarios $(ARGS)
 
 build: setup ## wheel and source distribution in dist/, web client in web/dist/
 	$(BIN)/python -m build --no-isolation --outdir dist .

@@ -153,8 +153,9 @@ class Desk:
 
     def buried(self, letter: Letter) -> None:
         """The dead-letter queue holds this letter: its copies are only deleted from now on."""
+        copies = [copy.queue_message_id for copy in letter.receipts]
         with self.lock:
-            self.tried.bury(letter.id, [copy.queue_message_id for copy in letter.receipts])
+            self.tried.bury(letter.id, copies, letter.sent_at)
 
     def take(self, letter: Letter) -> Letter | Settlement | None:
         """Take a letter in hand. Under the lock.
@@ -221,9 +222,8 @@ class Lane:
         with desk.lock:
             now = desk.monotonic()
             part = self.router.capacity(now) // max(1, self.partitions)
-            wanted = min(BATCH, max(1, part))
-            pending = self._bytes + (self._unrouted + wanted) * self._typical
-            if pending > desk.rules.max_bytes / len(desk.lanes):
+            wanted = min(BATCH, max(1, part), self._affordable())
+            if wanted < 1:
                 return 0
             kept = 0 if first else wanted * (self.partitions - self._read_now)
             granted = self.router.allowance(wanted, self._unrouted + kept, now)
@@ -231,15 +231,31 @@ class Lane:
             self._read_now += bool(first and granted)
             return granted
 
-    def landed(self, asked: int, letters: Sequence[Letter], *, first: bool) -> None:
-        """Exchange the credits of a receive for the letters it brought."""
+    def _affordable(self) -> int:
+        """How many bodies like the recent ones still fit into memory; with empty hands, one."""
+        fit = int((self._most_bytes - self._bytes) / self._typical) - self._unrouted
+        return fit if self._bytes or self._unrouted else max(1, fit)
+
+    @property
+    def _most_bytes(self) -> int:
+        return self._desk.rules.max_bytes // len(self._desk.lanes)
+
+    def landed(self, asked: int, letters: Sequence[Letter], *, first: bool) -> Sequence[Letter]:
+        """Exchange the credits of a receive for the letters it brought.
+
+        Answers those that are too large to keep in memory beside the others: they are to be given
+        back. That happens when small mail is followed by large.
+        """
         with self._desk.lock:
             self._read_now -= first
             self._unrouted -= asked - len(letters)
-            sizes = [len(letter.body) for letter in letters]
-            self._bytes += sum(sizes)
-            largest = max(sizes, default=0)
-            self._typical = max(SMALLEST_TYPICAL_BODY, largest, 0.95 * self._typical)
+            kept = 0
+            for letter in letters:
+                size = len(letter.body)
+                kept += self._bytes == 0 or self._bytes + size <= self._most_bytes
+                self._bytes += size
+                self._typical = max(SMALLEST_TYPICAL_BODY, size, 0.995 * self._typical)
+            return letters[kept:]
 
     def free(self, letter: Letter) -> None:
         """Give back the room of a letter. Under the desk's lock."""
@@ -267,19 +283,25 @@ class Lane:
             for letter in letters:
                 taken = desk.take(letter)
                 if isinstance(taken, Letter) and (
-                    ended := faults.get(taken) or self._end(taken, now)
+                    ended := self._end(taken, faults.get(taken), now)
                 ):
                     taken = end(taken, ended)
                 if taken is not None:
                     read.append(taken)
         return read
 
-    def _end(self, letter: Letter, now: float) -> Delete | DeadLetter | None:
+    def _end(
+        self, letter: Letter, fault: DeadLetter | None, now: float
+    ) -> Delete | DeadLetter | None:
         record = self._desk.tried.of(letter.id)
         if record.accepted or letter.receipts[0].queue_message_id in record.buried:
             return Delete()
+        if fault is not None:
+            return fault
         if record.final is not None:
-            return DeadLetter(*record.final)
+            if not record.buried or letter.sent_at <= record.twins_until:
+                return DeadLetter(*record.final)
+            self._desk.tried.forget(letter.id)  # an operator has redriven it
         if (age := now - letter.sent_at) >= self._desk.rules.policy.give_up_after:
             return given_up(age)
         return None
@@ -329,7 +351,14 @@ class Lane:
         desk, routed, letter = self._desk, attempt.routed, attempt.routed.letter
         observation = self._observation(routed, outcome)
         desk.tried.note(letter.id, routed.provider, outcome.kind)
-        self.router.note(routed.provider, outcome, routed.way, now, unrouted=self._unrouted)
+        self.router.note(
+            routed.provider,
+            outcome,
+            routed.way,
+            now,
+            verdict=routed.verdict,
+            unrouted=self._unrouted,
+        )
         eligible = letter.eligible if letter.eligible is not None else desk.all
         decision = settle(
             outcome,

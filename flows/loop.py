@@ -1,11 +1,14 @@
 """The asyncio loop in a thread that does all the I/O of a dispatch process."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import uvloop
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -38,7 +41,13 @@ class Loop:
     def keep(self, task: "asyncio.Task[Any]") -> None:
         """Hold on to a task until it is done; only from the loop's thread."""
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            # Letters in its hands stay there, and show again when their visibility ends.
+            log.error("a task of the courier raised", exc_info=error)
 
     def close(self) -> None:
         """Stop the loop and its thread."""

@@ -24,7 +24,7 @@ from gomail.errors import QueueError
 from gomail.queue import Queue, Received
 from gomail.receiving import Width, catch
 from gomail.settings import SETTLING_MARGIN
-from gomail.settlement import Return
+from gomail.settlement import NO_ROOM_DELAY, Return
 
 log = logging.getLogger(__name__)
 
@@ -140,9 +140,10 @@ class Reader:
             self._slow_down(None)
         finally:
             # Also when the long poll is closed: its credits go back.
-            self._lane.landed(asked, letters, first=first)
+            excess = self._lane.landed(asked, letters, first=first)
             self._long_poll_open &= not first
-            self._fetched.extend(letters)
+            self._fetched.extend(letters[: len(letters) - len(excess)])
+            self._settler.settle([Settlement(one, Return(NO_ROOM_DELAY)) for one in excess])
         if self._width.asks_depth(self._desk.monotonic()):
             await self._ask_depth()
 

@@ -142,7 +142,8 @@ class Router:
             return 0
         if len(ill) == len(self.exits):  # as they come back, so does the mail
             share = sum(self._recent) / RECENT
-            if by_share := min(wanted, int(free * share)):
+            rooms = sum(way.room for way in ill)
+            if (by_share := min(wanted, int(rooms * share) - (rooms - free))) > 0:
                 return by_share
         if now < self._trickle_at:
             return 0
@@ -217,34 +218,56 @@ class Router:
     # -- what comes back ---------------------------------------------------------------------
 
     def note(
-        self, name: str, outcome: Outcome, way: Way, now: float, *, unrouted: int = 0
+        self,
+        name: str,
+        outcome: Outcome,
+        way: Way,
+        now: float,
+        *,
+        verdict: int | None = None,
+        unrouted: int = 0,
     ) -> None:
         """Let an outcome change the provider's room, pause and probes.
+
+        An outcome of a send that was routed under an earlier `verdict` changes its pause only.
 
         A room grows while it is nearly used up: to 80 %, or so that no further receive fits in.
         In use is also what has been received or asked for and may still come to this provider:
         long polls of idle queues hold room too.
         """
         exit_ = self.exit(name)
+        current = verdict is None or verdict == exit_.verdict
         match outcome.kind:
             case OutcomeClass.ACCEPTED:
                 exit_.pause = FIRST_PAUSE
                 self._recent.append(True)
-                used = exit_.in_hand + unrouted / len(self.exits)
-                if used >= USED_TO_GROW * exit_.room or exit_.room - used < BATCH:
-                    exit_.room = min(self._most_room(exit_, now), exit_.room + 1)
+                if current:
+                    self._grow(exit_, exit_.in_hand + unrouted / len(self.exits), now)
             case OutcomeClass.FAILED | OutcomeClass.UNKNOWN:
                 self._recent.append(False)
-                exit_.room = max(1, exit_.room - 1)
+                if current:
+                    exit_.room = max(1, exit_.room - 1)
             case OutcomeClass.THROTTLED:
-                self._pause(exit_, outcome.retry_after or exit_.pause, now)
-                exit_.pause = min(LONGEST_PAUSE, exit_.pause * 2)
+                self._throttle(exit_, outcome.retry_after, now)
             case OutcomeClass.QUOTA:
                 self._pause(exit_, outcome.retry_after or QUOTA_PAUSE, now)
             case OutcomeClass.REFUSED | OutcomeClass.UNSUITABLE:
                 pass  # the message's fault changes nothing for its provider
-        if way is Way.PROBE and outcome.kind in {*FAILED_HERE, OutcomeClass.ACCEPTED}:
+        if current and way is Way.PROBE and outcome.kind in {*FAILED_HERE, OutcomeClass.ACCEPTED}:
             exit_.last_probe_good = outcome.kind is OutcomeClass.ACCEPTED
+
+    def _grow(self, way: Exit, used: float, now: float) -> None:
+        if used >= USED_TO_GROW * way.room or way.room - used < BATCH:
+            way.room = max(way.room, min(self._most_room(way, now), way.room + 1))
+
+    def _throttle(self, way: Exit, asked: float | None, now: float) -> None:
+        if asked is not None:
+            self._pause(way, asked, now)
+        elif (
+            now >= way.paused_until
+        ):  # what was under way when the first was throttled says no more
+            self._pause(way, way.pause, now)
+            way.pause = min(LONGEST_PAUSE, way.pause * 2)
 
     def _most_room(self, way: Exit, now: float) -> int:
         """Its part, by weight, of what all providers together may have in hand.
@@ -252,9 +275,10 @@ class Router:
         Those that are ready share the parts of those that are not: beside a dead provider the
         others must be able to carry all the mail.
         """
-        weights = sum(one.weight for one in self.exits if one.healthy and now >= one.paused_until)
-        if not way.healthy or not weights:
+        ready = self.ready(now)
+        if way not in ready:
             return self.most_room
+        weights = sum(one.weight for one in ready)
         return max(FIRST_ROOM, int(self.most_room * len(self.exits) * way.weight / weights))
 
     def _pause(self, way: Exit, seconds: float, now: float) -> None:

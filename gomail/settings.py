@@ -21,7 +21,13 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from gomail.errors import ConfigurationError
 
@@ -317,12 +323,12 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class fixes the signature
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file, which arrives as the constructor's arguments."""
-        return env_settings, init_settings
+        """The constructor's arguments alone: `load` merges file and environment."""
+        return (init_settings,)
 
 
 def load(path: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -333,12 +339,13 @@ def load(path: Path | str | None = None, environ: Mapping[str, str] | None = Non
     """
     env = os.environ if environ is None else environ
     file = Path(path or env.get(FILE_VARIABLE) or DEFAULT_FILE)
-    given = _read(file)
+    given = _merged(_read(file), _overrides(env))
     given["aws"] = _with_region(given.get("aws"), env)
     try:
         settings = Settings(**given)
     except ValidationError as error:
-        raise ConfigurationError(_explain(error, file)) from error
+        # Not chained: pydantic's own text quotes what was given, which may be a secret.
+        raise ConfigurationError(_explain(error, file, env)) from None
     if unknown := _unknown_variables(env):
         raise ConfigurationError(
             "\n".join(
@@ -389,15 +396,50 @@ def _read(file: Path) -> dict[str, Any]:
             f"{file}: cannot be read ({error.strerror}); create it, or name another file in "
             f"{FILE_VARIABLE}"
         ) from error
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file}: is no UTF-8 text; save it as UTF-8") from None
     try:
         given = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{file}: is no YAML: {error}") from error
+        # Neither its text nor its chain: they quote the line, which may hold a secret.
+        raise ConfigurationError(f"{file}: is no YAML{_position(error)}") from None
     if given is None:
         return {}
     if not isinstance(given, dict):
         raise ConfigurationError(f"{file}: must hold keys such as `queues:` at its top level")
     return {str(key): value for key, value in given.items()}
+
+
+class _Environment(EnvSettingsSource):
+    """The settings that an environment holds, whichever mapping it is."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in self._environ.items()}
+
+
+def _overrides(environ: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        return _Environment(environ)()
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"environment: {error}; lists and mappings are written as JSON"
+        ) from None
+
+
+def _merged(file: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, key by key; the environment wins."""
+    merged = dict(file)
+    for key, value in environment.items():
+        below = merged.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            merged[key] = _merged(below, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def _with_region(aws: object, env: Mapping[str, str]) -> object:
@@ -423,8 +465,22 @@ def _unknown_variables(env: Mapping[str, str]) -> list[str]:
     )
 
 
-def _explain(error: ValidationError, file: Path) -> str:
-    return "\n".join(f"{file}: {_sentence(fault)}" for fault in error.errors())
+def _explain(error: ValidationError, file: Path, env: Mapping[str, str]) -> str:
+    return "\n".join(
+        f"{_source(fault['loc'], file, env)}: {_sentence(fault)}" for fault in error.errors()
+    )
+
+
+def _source(location: Iterable[int | str], file: Path, env: Mapping[str, str]) -> str:
+    """The variable that a value came from, else the file."""
+    wanted = _dotted(location).replace(".", "__")
+    names = {name.removeprefix(PREFIX).casefold(): name for name in env if name.startswith(PREFIX)}
+    return names.get(wanted.casefold(), str(file))
+
+
+def _position(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f": line {mark.line + 1}, column {mark.column + 1}" if mark else ""
 
 
 def _sentence(fault: Any) -> str:
@@ -443,7 +499,13 @@ def _sentence(fault: Any) -> str:
             head, colon, _ = text.partition(":")
             return f"{key}.{text}" if colon and head.isidentifier() else f"{key} {text}"
         case _:
-            return f"{key}: {fault['msg'].lower()} (got {fault['input']!r})"
+            message = fault["msg"][:1].lower() + fault["msg"][1:]
+            return f"{key}: {message}{_given(fault['input'])}"
+
+
+def _given(value: object) -> str:
+    """What was given, unless it is a text: that may be a secret in the wrong place."""
+    return f" (got {value!r})" if isinstance(value, int | float) else ""
 
 
 def _secret_hint(key: str) -> str:

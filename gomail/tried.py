@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from gomail.outcome import OutcomeClass
 
 CAPACITY = 100_000
+TWIN_SECONDS = 60.0
+"""How much later the API may have put a second copy of a message on a queue, after a time-out."""
+PASSING = frozenset({OutcomeClass.THROTTLED, OutcomeClass.QUOTA})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,11 @@ class Record:
     final: tuple[str, str] | None = None
     """Reason and code, once it was decided to dead-letter it."""
     buried: frozenset[str] = frozenset()
-    """SQS's ids of the copies that the dead-letter queue has confirmed. A redriven message has its
-    old id of ours and a new one of SQS's: it starts anew."""
+    """SQS's ids of the copies that the dead-letter queue has confirmed: if one shows again, it only
+    has to be deleted."""
+    twins_until: float = float("-inf")
+    """A message with the same id of ours that was put on its queue up to this time (seconds, by
+    SQS's clock) is a twin of the buried one; a later one has been redriven and starts anew."""
 
 
 NOTHING = Record()
@@ -52,6 +58,8 @@ class Tried:
             self._put(message_id, _ACCEPTED)
             return
         record = self.of(message_id)
+        if kind in PASSING and provider in record.outcomes:
+            return  # it has failed there already, and a limit reached later does not undo that
         outcomes = {**record.outcomes, provider: kind}
         self._put(message_id, replace(record, outcomes=outcomes))
 
@@ -59,9 +67,18 @@ class Tried:
         """Remember that a message goes to the dead-letter queue and must not be sent again."""
         self._put(message_id, replace(self.of(message_id), final=(reason, code)))
 
-    def bury(self, message_id: str, copies: Iterable[str]) -> None:
-        """Remember that the dead-letter queue holds a message, received as these copies."""
-        self._put(message_id, Record(buried=self.of(message_id).buried.union(copies)))
+    def bury(self, message_id: str, copies: Iterable[str], sent_at: float) -> None:
+        """Remember that the dead-letter queue holds a message, received as these copies.
+
+        `sent_at` is when it was put on its queue, by SQS's clock.
+        """
+        record = self.of(message_id)
+        buried, until = record.buried.union(copies), sent_at + TWIN_SECONDS
+        self._put(message_id, Record(final=record.final, buried=buried, twins_until=until))
+
+    def forget(self, message_id: str) -> None:
+        """Know nothing of a message any more."""
+        self._records.pop(message_id, None)
 
     def _put(self, message_id: str, record: Record) -> None:
         self._records.pop(message_id, None)

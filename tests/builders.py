@@ -7,7 +7,7 @@ from flows.mail import Attempt, Letter, Receipt, Routed
 from gomail.email import Email, Message, encode
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.queue import Received
-from gomail.routing import Candidate, Way
+from gomail.routing import Candidate
 
 QUEUE = "https://queue.example/emails-1"
 
@@ -68,7 +68,3 @@ def outcome(kind: str = "accepted", **given: Any) -> Outcome:
 def attempt(routed: Routed, kind: str | None = "accepted", **given: Any) -> Attempt:
     """What came of a routed letter; None where the send did not begin."""
     return Attempt(routed, None if kind is None else outcome(kind, **given))
-
-
-def routed(of: Letter, provider: str = "ses", *, verdict: int = 0) -> Routed:
-    return Routed(of, provider, Way.SHARE, verdict)

@@ -31,11 +31,10 @@ STALE_REPORT = 3_600_000
 HEALTHY, UNHEALTHY = "healthy", "unhealthy"
 """What stands for the status in an event that is a verdict."""
 
-_STATUS = {status.value: status for status in Status}
-_KIND = {kind.value: kind for kind in OutcomeClass}
+_ENDED = frozenset(status.value for status in TERMINAL)
 
 _LOAD = """
-SELECT id, number, status, provider, attempts, doubts, open_since, open_doubtful, open_owner,
+SELECT number, id, status, provider, attempts, doubts, open_since, open_doubtful, open_owner,
        updated_at, code, detail
   FROM emails WHERE id IN (SELECT value FROM json_each(?))
 """
@@ -63,17 +62,14 @@ INSERT INTO counts VALUES (?, ?, ?, ?)
 """
 
 
-_DOUBTFUL = frozenset({None, OutcomeClass.UNKNOWN})
-"""Outcomes after which an email may have been sent."""
-
-
 @dataclass(slots=True)
 class _Email:
     """An email's row, as it was read and as it is to be."""
 
     number: int
     id: str
-    status: Status | None = None
+    status: str = ""
+    """Plain words here and below: what goes to and fro between enums and SQLite costs time."""
     provider: str = ""
     attempts: int = 0
     doubts: int = 0
@@ -97,7 +93,7 @@ class _Email:
 class _Attempt:
     """What is known of an attempt that is not the one under way."""
 
-    kind: OutcomeClass | None
+    kind: str | None
     doubtful: bool
 
 
@@ -124,10 +120,9 @@ class Book:
             return
         self._emails.update(dict.fromkeys(missing))
         rows = self.connection.execute(_LOAD, (orjson.dumps(missing).decode(),))
-        for email_id, number, status, provider, *rest in rows:
-            email = _Email(number, email_id, _STATUS[status], provider, *rest)
-            email.provider_before = provider
-            self._emails[email_id] = email
+        for row in rows:
+            email = self._emails[row[1]] = _Email(*row)
+            email.provider_before = email.provider
 
     def write(self) -> None:
         """Bring everything that has changed into the file; what was read is forgotten."""
@@ -216,7 +211,7 @@ class Book:
         email = self._emails[intent.id] or self._create(
             intent.id, intent.queued_at, intent.from_email, intent.to_email
         )
-        if email.status in TERMINAL:
+        if email.status in _ENDED:
             return Known(ended=True)
         self._close_open(email)
         email.attempts += 1
@@ -224,7 +219,8 @@ class Book:
         doubtful = email.doubts > 0 or number < intent.receive_count
         email.open_since, email.open_doubtful = intent.at, doubtful
         email.open_owner = intent.owner
-        self._counts["possible duplicates", "", ""] += doubtful
+        if doubtful:
+            self._counts["possible duplicates", "", ""] += 1
         self._move(
             email, Status.SENDING, at=intent.at, provider=intent.provider,
             number=number, doubtful=doubtful,
@@ -300,9 +296,10 @@ class Book:
             before.doubtful if before else not record.number and email.doubts > 0
         )
         email.attempts = max(email.attempts, number)
-        email.doubts += record.kind in _DOUBTFUL
+        email.doubts += record.kind is None or record.kind is OutcomeClass.UNKNOWN
         self._note(email, number, started, doubtful=doubtful, record=record)
-        self._counts["possible duplicates", "", ""] += doubtful and not (before and before.doubtful)
+        if doubtful and not (before and before.doubtful):
+            self._counts["possible duplicates", "", ""] += 1
         return number, doubtful
 
     def _close_open(self, email: _Email) -> None:
@@ -319,7 +316,7 @@ class Book:
         if (told := self._told.get((email.number, number))) is not None:
             return told
         row = self.connection.execute(_READ_ATTEMPT, (email.number, number)).fetchone()
-        return row and _Attempt(_KIND.get(row[0]), bool(row[1]))
+        return row and _Attempt(row[0], bool(row[1]))
 
     def _note(
         self,
@@ -335,10 +332,10 @@ class Book:
         kind = None
         if record is not None:
             provider, owner = record.provider, record.owner
-            if (kind := record.kind) is not None:
-                name = str(kind)
-                self._counts["attempts", provider, name] += 1
-                outcome = (record.duration, name, record.code, record.detail, record.provider_id)
+            if record.kind is not None:
+                kind = record.kind.value
+                self._counts["attempts", provider, kind] += 1
+                outcome = (record.duration, kind, record.code, record.detail, record.provider_id)
         self._attempts.append((email.number, number, provider, started, *outcome, doubtful, owner))
         self._told[email.number, number] = _Attempt(kind, doubtful)
         self._changed[email.id] = email
@@ -356,21 +353,20 @@ class Book:
         doubtful: bool = False,
     ) -> None:
         """Bring an email into a state and tell the readers of events, unless it has ended."""
-        if email.status in TERMINAL:
+        if email.status in _ENDED:
             return
+        word = status.value
         provider = provider or email.provider
-        if email.status is not status:
-            if email.status is not None:
-                self._counts["emails", "", str(email.status)] -= 1
-            self._counts["emails", "", str(status)] += 1
+        if email.status != word:
+            if email.status:
+                self._counts["emails", "", email.status] -= 1
+            self._counts["emails", "", word] += 1
             if status is Status.SENT:
                 self._counts["sent", provider, ""] += 1
-        email.status, email.updated_at, email.provider = status, at, provider
+        email.status, email.updated_at, email.provider = word, at, provider
         email.code, email.detail = code, detail
         self._changed[email.id] = email
-        self._events.append(
-            (at, email.id, str(status), provider, code, detail, number, doubtful, "")
-        )
+        self._events.append((at, email.id, word, provider, code, detail, number, doubtful, ""))
 
     def _prune_emails(self, before: int, limit: int) -> int:
         numbers = self.connection.execute(
@@ -406,7 +402,7 @@ class Book:
 
 def _state(email: _Email) -> tuple[object, ...]:
     return (
-        email.updated_at, str(email.status), email.code, email.detail, email.attempts,
+        email.updated_at, email.status, email.code, email.detail, email.attempts,
         email.doubts, email.open_since, email.open_doubtful, email.open_owner,
     )  # fmt: skip
 
@@ -415,7 +411,7 @@ def _row(email: _Email) -> tuple[object, ...]:
     assert email.new is not None, "only new emails become rows"
     queued_at, from_email, to_email = email.new
     return (
-        email.number, email.id, queued_at, email.updated_at, str(email.status),
+        email.number, email.id, queued_at, email.updated_at, email.status,
         from_email, to_email, email.provider, email.code, email.detail, email.attempts,
         email.doubts, email.open_since, email.open_doubtful, email.open_owner,
     )  # fmt: skip

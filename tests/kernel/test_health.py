@@ -15,7 +15,7 @@ DEFAULTS = Thresholds()
 PAST = st.lists(
     st.tuples(st.sampled_from(Sign), st.floats(0, 2), st.integers(0, 1)), max_size=120
 )  # the sign, the seconds since the one before, and how many verdicts it is late
-quick = settings(max_examples=200, deadline=None)
+quick = settings(max_examples=200, deadline=None, derandomize=True)
 
 
 def after(signs, health=None, *, at=0.0, thresholds=DEFAULTS):

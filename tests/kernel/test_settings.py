@@ -1,5 +1,7 @@
 """A refusal names its key and a remedy; the environment wins; secrets are not repeated."""
 
+import traceback
+
 import pytest
 import yaml
 
@@ -233,10 +235,7 @@ def test_the_variable_names_the_file(written, tmp_path):
 def test_a_file_that_is_no_yaml_is_refused_with_the_place(written):
     file = written("queues:\n  urls: [one\n")
 
-    text = refusal(file)
-
-    assert text.startswith(f"{file}: is no YAML: ")
-    assert "line 2" in text
+    assert refusal(file).startswith(f"{file}: is no YAML: line 3, column 1")
 
 
 @pytest.mark.parametrize("content", ["only words", "- a\n- list\n"])
@@ -324,3 +323,46 @@ def test_keys_are_taken_for_the_providers_that_need_one(written):
 
     assert {name: key.get_secret_value() for name, key in keys.items()} == {"sendgrid": SECRET}
     assert SECRET not in repr(keys)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "providers: {sendgrid: SG.hidden}",
+        "providers: {sendgrid: {weight: SG.hidden}}",
+        "providers: {sendgrid: {api_key: SG.hidden}}",
+        "providers: {sendgrid: {api_key: SG.hidden",
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_repeated_nowhere(written, content):
+    with pytest.raises(ConfigurationError) as refused:
+        load(written(content), REGION)
+
+    assert "SG.hidden" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_the_remedy(tmp_path):
+    file = tmp_path / "bytewax.yaml"
+    file.write_bytes(b"queues: \xff\xfe")
+
+    assert refusal(file) == f"{file}: is no UTF-8 text; save it as UTF-8"
+
+
+@pytest.mark.parametrize("name", ["GOMAIL_PROVIDERS", "GOMAIL_QUEUES__URLS"])
+def test_a_variable_that_is_no_json_where_a_list_is_due_is_refused(written, name):
+    text = refusal(written(given()), REGION | {name: "https://no.json"})
+
+    assert text.startswith("environment: ")
+    assert "JSON" in text
+
+
+def test_a_wrong_variable_is_blamed_and_not_the_file(written):
+    name = "GOMAIL_DISPATCH__NONSENSE"
+
+    text = refusal(written(given()), REGION | {name: "1"})
+
+    assert text.startswith(f"{name}: dispatch.nonsense is no setting")
+
+
+def test_the_levels_of_the_log_are_named_as_they_are_written(written):
+    assert "'DEBUG'" in refusal(written(given(log_level="LOUD")))

@@ -1,5 +1,6 @@
 """What is known of messages: their last outcomes, how they ended, and no more than fits."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -7,13 +8,13 @@ from gomail.outcome import OutcomeClass
 from gomail.tried import NOTHING, Tried
 
 ACCEPTED, FAILED, REFUSED = OutcomeClass.ACCEPTED, OutcomeClass.FAILED, OutcomeClass.REFUSED
-quick = settings(max_examples=200, deadline=None)
+quick = settings(max_examples=200, deadline=None, derandomize=True)
 IDS = st.sampled_from("abcdefgh")
 PROVIDERS = st.sampled_from(["ses", "sendgrid"])
 ACTS = st.lists(
     st.tuples(st.just("note"), IDS, PROVIDERS, st.sampled_from(OutcomeClass))
     | st.tuples(st.just("finish"), IDS, st.just("refused"), st.just("550"))
-    | st.tuples(st.just("bury"), IDS, st.just(["queue-id"])),
+    | st.tuples(st.just("bury"), IDS, st.just(["queue-id"]), st.just(7.0)),
     max_size=60,
 )
 
@@ -85,7 +86,13 @@ def test_a_final_message_keeps_its_reason_and_its_outcomes():
 
 
 def test_a_buried_message_is_known_to_be_with_the_dead_letters():
-    tried = after([("finish", "a", "refused", "550"), ("bury", "a", ["one", "other"])])
+    tried = after([("finish", "a", "refused", "550"), ("bury", "a", ["one", "other"], 7.0)])
+
+    assert tried.of("a").buried == {"one", "other"}
+
+
+def test_each_copy_that_is_buried_is_known():
+    tried = after([("bury", "a", ["one"], 7.0), ("bury", "a", ["other"], 8.0)])
 
     assert tried.of("a").buried == {"one", "other"}
 
@@ -112,3 +119,20 @@ def test_a_hundred_thousand_messages_are_remembered():
 
     assert len(tried) == 100_000
     assert (tried.of("0") is NOTHING, tried.of("1").outcomes) == (True, {"ses": FAILED})
+
+
+@pytest.mark.parametrize("passing", ["throttled", "quota"])
+def test_a_limit_reached_later_does_not_undo_that_a_message_failed(passing):
+    tried = after([("note", "a", "ses", FAILED)])
+
+    tried.note("a", "ses", OutcomeClass(passing))
+
+    assert tried.of("a").outcomes == {"ses": FAILED}
+
+
+def test_what_is_forgotten_is_as_if_it_had_never_been_tried():
+    tried = after([("note", "a", "ses", FAILED), ("bury", "a", ["one"], 7.0)])
+
+    tried.forget("a")
+
+    assert tried.of("a") == NOTHING

@@ -6,6 +6,7 @@
  */
 
 import { isFieldName, type FieldName } from './email'
+import { isRecord, parseObject } from './json'
 
 export interface Refusal {
   /** Sentences that belong to a field of the form. */
@@ -26,7 +27,7 @@ export type Reading = { messageId: string } | { refusal: Refusal }
 const MAYBE_QUEUED = 'The email may have been queued all the same.'
 
 export function readAnswer(answer: RawAnswer): Reading {
-  const json = parse(answer.text)
+  const json = parseObject(answer.text)
   if (isSuccess(answer.status)) {
     const messageId = json?.messageId
     return typeof messageId === 'string' && messageId !== ''
@@ -75,19 +76,6 @@ function withAdvice(sentence: string, retryAfter: string | null): string {
   const seconds = /^\d+$/.test(retryAfter ?? '') ? Number(retryAfter) : 0
   const wait = seconds === 0 ? 'a moment' : seconds === 1 ? '1 second' : `${seconds} seconds`
   return `${sentence.replace(/\.$/, '')}. Try again in ${wait}.`
-}
-
-function parse(text: string): Record<string, unknown> | null {
-  try {
-    const json: unknown = JSON.parse(text)
-    return isRecord(json) ? json : null
-  } catch {
-    return null
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isSuccess(status: number): boolean {

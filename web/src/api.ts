@@ -1,17 +1,16 @@
-/** The only place that talks to the server. It answers in typed values and typed refusals. */
+/** The only way from the page to the server. It answers in typed values and typed refusals. */
 
 import { createApi, fakeBaseQuery } from '@reduxjs/toolkit/query/react'
-import { noAnswer, readAnswer, type RawAnswer, type Refusal } from './answer'
+import { noAnswer, readAnswer, type Refusal } from './answer'
 import { toRequest, type Draft } from './email'
+import { nothingKnown, type Follower, type Life } from './follower'
+import { post, type Server } from './server'
 
 /** What the store hands to every request. */
-export interface Server {
-  apiBase: string
-  fetch: typeof globalThis.fetch
+export interface Connection {
+  server: Server
+  follower: Follower
 }
-
-// The API answers within its enqueue_timeout of 5 s; whoever takes six times that is gone.
-const PATIENCE_MS = 30_000
 
 export const api = createApi({
   reducerPath: 'api',
@@ -19,32 +18,25 @@ export const api = createApi({
   endpoints: (build) => ({
     sendEmail: build.mutation<{ messageId: string }, Draft>({
       async queryFn(draft, { extra }) {
-        const answer = await post(extra as Server, '/email/send', toRequest(draft))
+        const { server } = extra as Connection
+        const answer = await post(server, '/email/send', toRequest(draft))
         if (answer === null) return { error: noAnswer() }
         const reading = readAnswer(answer)
         return 'refusal' in reading ? { error: reading.refusal } : { data: reading }
       },
     }),
+    /** What becomes of an email, for as long as a component shows it. */
+    life: build.query<Life, string>({
+      queryFn: () => ({ data: nothingKnown }),
+      async onCacheEntryAdded(id, { extra, cacheDataLoaded, cacheEntryRemoved, updateCachedData }) {
+        const { follower } = extra as Connection
+        await cacheDataLoaded
+        const leave = follower.follow(id, (life) => updateCachedData(() => life))
+        await cacheEntryRemoved
+        leave()
+      },
+    }),
   }),
 })
 
-export const { useSendEmailMutation } = api
-
-/** Null when no complete answer came. */
-async function post(server: Server, path: string, body: unknown): Promise<RawAnswer | null> {
-  try {
-    const response = await server.fetch(server.apiBase + path, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(PATIENCE_MS),
-    })
-    return {
-      status: response.status,
-      retryAfter: response.headers.get('retry-after'),
-      text: await response.text(),
-    }
-  } catch {
-    return null
-  }
-}
+export const { useSendEmailMutation, useLifeQuery } = api
