@@ -1,6 +1,6 @@
--- Input: [indexes, statuses…]: {indexes, wanted, since, until, cursor time, cursor id, limit, scan};
--- -1 and "" for none. `wanted` are [field, lower-case value] pairs that each email must match.
--- Answers [[id, email…], next cursor time, next cursor id]; the cursor is -1 after the last.
+-- Input: [indexes, wanted, since, until, cursor's time, cursor's id, limit, scan]; -1 and "" for none.
+-- `wanted` are [field, lower-case value] pairs that each email must match.
+-- Answers [[id, email…], next cursor's time, its id]; the time is -1 after the last.
 local indexes, wanted, since, until_, cursor_at, cursor_id, limit, scan = unpack(input)
 local lowest = since < 0 and '-inf' or since
 
@@ -42,8 +42,8 @@ local rank = until_ < 0 and 0 or redis.call('ZCOUNT', index, until_, '+inf')
 if cursor_at >= 0 then
   rank = math.max(rank, after_cursor(index))
 end
-local stop = math.min(redis.call('ZCOUNT', index, lowest, '+inf'), rank + scan)
-local more = redis.call('ZCOUNT', index, lowest, '+inf') > stop
+local oldest = redis.call('ZCOUNT', index, lowest, '+inf')
+local stop = math.min(oldest, rank + scan)
 local found, last = {}, nil
 while rank < stop and #found < 2 * limit do
   local ids = redis.call('ZREVRANGE', index, rank, math.min(stop, rank + limit) - 1)
@@ -59,7 +59,7 @@ while rank < stop and #found < 2 * limit do
     end
   end
 end
-if last and (more or rank < stop) then
+if last and rank < oldest then
   return { found, redis.call('ZSCORE', index, last), last }
 end
 return { found, '-1', '' }

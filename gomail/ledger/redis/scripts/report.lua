@@ -1,4 +1,4 @@
--- Input: [owner, at, exits]. Reports live for 30 s after the last one.
+-- Input: [owner, at, exits]. Kept a little longer than `stats` counts a process as living.
 local owner, at, exits = unpack(input)
 redis.call('SET', prefix .. 'process:' .. owner, exits, 'PX', 60000)
 redis.call('ZADD', prefix .. 'processes', at, owner)
