@@ -89,12 +89,8 @@ class _Email:
         return self.provider != self.provider_before
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """What is known of an attempt that is not the one under way."""
-
-    kind: str | None
-    doubtful: bool
+_Attempt = tuple[str | None, bool]
+"""Outcome and doubt of an attempt."""
 
 
 class Book:
@@ -282,24 +278,25 @@ class Book:
     def _outcome(self, email: _Email, record: Recorded) -> tuple[int, bool] | None:
         """Note what an attempt brought: its number and doubt, None if that was known."""
         number, started = record.number or email.attempts + 1, record.started
+        before: _Attempt | None
         if email.open_since is not None and number == email.attempts:
-            before: _Attempt | None = _Attempt(None, bool(email.open_doubtful))
+            before = None, bool(email.open_doubtful)
             started = started or email.open_since
             email.open_since, email.open_doubtful, email.open_owner = None, False, ""
         else:
             self._close_open(email)
             before = self._attempt(email, number)
-            if before and before.kind:
+            if before and before[0]:
                 return None
             email.doubts -= before is not None
-        doubtful = record.possible_duplicate or (
-            before.doubtful if before else not record.number and email.doubts > 0
-        )
+        doubted_before = bool(before and before[1])
+        first_heard_of = not record.number and email.doubts > 0
+        doubtful = record.possible_duplicate or doubted_before or first_heard_of
+        if doubtful and not doubted_before:
+            self._counts["possible duplicates", "", ""] += 1
         email.attempts = max(email.attempts, number)
         email.doubts += record.kind is None or record.kind is OutcomeClass.UNKNOWN
         self._note(email, number, started, doubtful=doubtful, record=record)
-        if doubtful and not (before and before.doubtful):
-            self._counts["possible duplicates", "", ""] += 1
         return number, doubtful
 
     def _close_open(self, email: _Email) -> None:
@@ -316,7 +313,7 @@ class Book:
         if (told := self._told.get((email.number, number))) is not None:
             return told
         row = self.connection.execute(_READ_ATTEMPT, (email.number, number)).fetchone()
-        return row and _Attempt(row[0], bool(row[1]))
+        return row and (row[0], bool(row[1]))
 
     def _note(
         self,
@@ -337,7 +334,7 @@ class Book:
                 self._counts["attempts", provider, kind] += 1
                 outcome = (record.duration, kind, record.code, record.detail, record.provider_id)
         self._attempts.append((email.number, number, provider, started, *outcome, doubtful, owner))
-        self._told[email.number, number] = _Attempt(kind, doubtful)
+        self._told[email.number, number] = kind, doubtful
         self._changed[email.id] = email
 
     def _move(

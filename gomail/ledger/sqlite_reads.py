@@ -30,7 +30,7 @@ from gomail.ledger import (
 from gomail.ledger.sqlite_book import HEALTHY
 from gomail.outcome import OutcomeClass
 
-MOST_SCANNED = 5_000
+MOST_SCANNED = 10_000
 LIVING = 30_000
 """Milliseconds for which a process's report counts."""
 LARGEST = 2**63 - 1
