@@ -41,6 +41,8 @@ class Notes:
         self._news = Event()
         self.lost = 0
         """Notes that were never written."""
+        self.failures = 0
+        """Writes that did not work."""
         self.failing = False
         """The last write did not work."""
 
@@ -81,11 +83,13 @@ class Notes:
             await within(patience, self._ledger.queued(batch))
         except LedgerUnavailable as error:
             # They stay and are written later; a note that is written twice changes nothing.
+            self.failures += 1
             self.failing = True
             self._log.warning("notes", "the ledger took no notes: %s", error)
             return False
         except Exception as error:  # noqa: BLE001 - a bug here must not end the task
             # Not tried again: the same notes would meet the same bug for ever.
+            self.failures += 1
             self._lose(len(batch), _where(error))
         self.failing = False
         for note in batch:

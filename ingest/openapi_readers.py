@@ -107,6 +107,7 @@ STATS: Schema = shape(
                 "state": {"type": "string", "enum": ["ok", "behind"]},
                 "notesWaiting": _COUNT,
                 "notesLost": _COUNT,
+                "failedWrites": _COUNT,
             }
         ),
     }
@@ -161,7 +162,7 @@ _SOME_STATS: Schema = {
             ],
         }
     ],
-    "ledger": {"state": "ok", "notesWaiting": 0, "notesLost": 0},
+    "ledger": {"state": "ok", "notesWaiting": 0, "notesLost": 0, "failedWrites": 0},
 }
 _SOME_EVENTS = (
     f"retry: 2000\nid: 16\n\nevent: status\nid: 17\n"

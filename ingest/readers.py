@@ -17,8 +17,6 @@ from ingest.openapi_readers import EMAIL_ROUTE, EMAILS_ROUTE, EVENTS_ROUTE, STAT
 from ingest.parts import Memory, parts_of
 from ingest.stream import EventStream
 
-NOT_OURS = "is not one that this API gave out"
-
 _LONGEST_ID = 100
 
 
@@ -71,7 +69,7 @@ class Readers:
                 ASKED, memory.ledger.emails(asked.which, cursor=asked.cursor, limit=asked.limit)
             )
         except ValueError:
-            return answers.faulty({"cursor": f"cursor {NOT_OURS}"})
+            return answers.faulty({"cursor": f"cursor {listing.NOT_OURS}"})
         emails = [shown.summary(email) for email in page.emails]
         return answers.shown({"emails": emails, "nextCursor": page.next_cursor})
 
@@ -81,7 +79,10 @@ class Readers:
         now = time.time_ns() // 1_000_000
         stats = await within(ASKED, memory.ledger.stats(now))
         notes = memory.notes
-        return answers.shown(shown.stats(stats, now=now, waiting=len(notes), lost=notes.lost))
+        ledger = shown.ledger(
+            failing=notes.failing, waiting=len(notes), lost=notes.lost, failures=notes.failures
+        )
+        return answers.shown(shown.stats(stats, now=now, ledger=ledger))
 
     async def events(self, request: Request) -> Response:
         """What happens from now on, or since an event, as server-sent events."""
@@ -96,7 +97,7 @@ class Readers:
         except Full:
             return answers.too_many_readers()
         except ValueError:
-            return answers.faulty({"after": f"after {NOT_OURS}"})
+            return answers.faulty({"after": f"after {listing.NOT_OURS}"})
         return EventStream(memory.feed, reader, memory.log)
 
     def _memory(self, request: Request) -> Memory:

@@ -68,7 +68,7 @@ def event(event: Event) -> bytes:
     )
 
 
-def stats(stats: Stats, *, now: int, waiting: int, lost: int) -> Shown:
+def stats(stats: Stats, *, now: int, ledger: Shown) -> Shown:
     """Counts by state, provider and class; what the dispatch processes say; our own notes."""
     return {
         "at": time(now),
@@ -77,11 +77,17 @@ def stats(stats: Stats, *, now: int, waiting: int, lost: int) -> Shown:
         "failures": _failures(stats.attempts),
         "possibleDuplicates": stats.possible_duplicates,
         "processes": [_process(report) for report in stats.processes],
-        "ledger": {
-            "state": "behind" if waiting else "ok",
-            "notesWaiting": waiting,
-            "notesLost": lost,
-        },
+        "ledger": ledger,
+    }
+
+
+def ledger(*, failing: bool, waiting: int, lost: int, failures: int) -> Shown:
+    """How this API process gets on with telling the ledger what it has queued."""
+    return {
+        "state": "behind" if failing else "ok",
+        "notesWaiting": waiting,
+        "notesLost": lost,
+        "failedWrites": failures,
     }
 
 

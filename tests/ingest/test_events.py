@@ -263,6 +263,19 @@ def test_a_ledger_that_is_down_for_a_while_costs_no_reader_its_line_nor_an_event
     play(tmp_path, scenario)
 
 
+def test_a_reader_who_was_told_503_holds_no_place(tmp_path):
+    async def scenario(stage):
+        warm, _ = await stage.follow()
+        stage.ledger.down = {"events"}
+        refused = await stage.open()
+        await warm.leave()
+
+        assert (await refused.head())[0] == 503
+        await stage.until(lambda: len(stage.feed) == 0)
+
+    play(tmp_path, scenario)
+
+
 def test_beyond_what_may_read_at_once_there_is_a_503(tmp_path, monkeypatch):
     async def scenario(stage):
         monkeypatch.setattr(stage.feed, "_most_readers", 1)

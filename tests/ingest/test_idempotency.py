@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 
 import pytest
 
@@ -12,7 +13,7 @@ from ingest import answers
 from ingest.idempotency import BadKey, Keys, fingerprint, key_of
 from ingest.quiet import QuietLog
 from tests.ingest import scripted
-from tests.ingest.ledgers import app_over, breakable, local_client
+from tests.ingest.ledgers import app_over, breakable, local_client, told
 from tests.ingest.scripted import ScriptedQueue, email, settle
 
 EMAIL = Email("shop@example.com", "ada@example.com", "Hello")
@@ -109,6 +110,22 @@ def test_a_retry_after_a_503_goes_out_under_the_same_id(client, queue):
     assert (refused.status_code, retried.status_code) == (503, 200)
     assert {retried.json()["messageId"]} == offered
     assert [decode(body, queue_message_id="").id for body in queue.bodies] == list(offered)
+
+
+def test_what_a_crash_left_unanswered_goes_out_under_the_same_id_when_its_lease_has_ended(
+    client, queue, tmp_path
+):
+    async def crash(ledger):
+        then = time.time_ns() // 1_000_000 - 31_000
+        await ledger.claim(
+            "order-7", fingerprint=fingerprint(EMAIL), message_id="m0", now=then,
+            lease=30_000, keep=86_400_000,
+        )  # fmt: skip
+
+    told(tmp_path, crash)
+
+    assert post(client).json() == {"messageId": "m0"}
+    assert [decode(body, queue_message_id="").id for body in queue.bodies] == ["m0"]
 
 
 @pytest.mark.parametrize("body", [b"no json", b'{"email":{}}'])

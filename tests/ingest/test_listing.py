@@ -94,6 +94,14 @@ def test_the_header_of_a_browser_that_comes_back_wins_over_the_address():
     assert listing.events([], None) == Following()
 
 
+@pytest.mark.parametrize("after", ["1\ndata: x", "1 2", "é", "9" * 101])
+def test_a_place_that_would_break_a_stream_is_a_fault(after):
+    faults = {"after": "after is not one that this API gave out"}
+
+    assert listing.events([("after", after)], None) == faults
+    assert listing.events([], after) == faults
+
+
 def test_too_many_ids_and_unknown_parameters_are_faults():
     faults = listing.events([("who", "x"), *(("id", f"m{n}") for n in range(101))], None)
 
