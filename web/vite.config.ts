@@ -11,7 +11,7 @@ export default defineConfig({
   },
   server: {
     // `npm run dev` talks to an API of this machine.
-    proxy: { '/email': 'http://127.0.0.1:8000' },
+    proxy: { '/email': 'http://127.0.0.1:8000', '/events': 'http://127.0.0.1:8000' },
   },
   test: {
     environment: 'jsdom',

@@ -1,10 +1,12 @@
-"""A server of the built client whose `POST /email/send` answers what a test says.
+"""A server of the built client whose API answers what a test says, and tells events as it says.
 
 It serves the files under a strict Content-Security-Policy: a page that needs more than its own
 files fails here.
 """
 
 import json
+import select
+import socket
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +14,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -21,6 +25,7 @@ POLICY = (
 )
 # Longer than any test waits for its browser; a forgotten gate ends instead of hanging.
 PATIENCE_SECONDS = 60
+LOOK_SECONDS = 0.02
 
 
 def open_gate() -> Event:
@@ -61,6 +66,25 @@ def refused(status: int, errors: dict[str, str], **headers: str) -> Answer:
     return Answer(status, {"errors": errors}, names)
 
 
+NO_LEDGER = refused(503, {"base": "No ledger is configured; set ledger.url"})
+UNKNOWN_ID = refused(404, {"base": "There is no email with this id"})
+
+
+class Stream:
+    """One reader of events that was let in."""
+
+    def __init__(self, target: str) -> None:
+        query = parse_qs(urlsplit(target).query)
+        self.ids = query.get("id", [])
+        self.after = query.get("after", [None])[0]
+        self.ended = Event()
+        self.frames: Queue[bytes | None] = Queue()
+
+    def hang_up(self) -> None:
+        """The server ends it."""
+        self.frames.put(None)
+
+
 @dataclass
 class ScriptedApi:
     """What a test tells the server, and what the server was asked."""
@@ -69,14 +93,40 @@ class ScriptedApi:
     answers: deque[Answer] = field(default_factory=deque)
     asked: list[Any] = field(default_factory=list)
     files: dict[str, Answer] = field(default_factory=dict)
+    events: Answer | None = field(default_factory=lambda: NO_LEDGER)
+    """What `GET /events` answers; None: a stream."""
+    streams: list[Stream] = field(default_factory=list)
+    emails: dict[str, dict[str, Any]] = field(default_factory=dict)
+    read: list[str] = field(default_factory=list)
+    sequence: int = 0
 
     def will_answer(self, *answers: Answer) -> None:
         """One answer a request, in this order."""
         self.answers.extend(answers)
 
+    def open_streams(self) -> list[Stream]:
+        """Those that neither side has ended."""
+        return [stream for stream in self.streams if not stream.ended.is_set()]
+
+    def becomes(self, email: dict[str, Any], **event: Any) -> None:
+        """The ledger holds this of an email from now on, and tells whoever follows it."""
+        self.emails[email["id"]] = email
+        self.sequence += 1
+        named = ("id", "status", "provider", "code", "detail")
+        data = {
+            **{name: email[name] for name in named},
+            "number": len(email["attempts"]),
+            "possibleDuplicate": False,
+            "at": email["updatedAt"],
+        } | event
+        frame = f"event: status\nid: {self.sequence}\ndata: {json.dumps(data)}\n\n".encode()
+        for stream in self.open_streams():
+            if email["id"] in stream.ids:
+                stream.frames.put(frame)
+
 
 class Handler(SimpleHTTPRequestHandler):
-    """The client's files, and the one route of the API."""
+    """The client's files, and the routes of the API that it uses."""
 
     def __init__(self, *arguments: Any, api: ScriptedApi, directory: str) -> None:
         self.api = api
@@ -86,8 +136,41 @@ class Handler(SimpleHTTPRequestHandler):
         answer = self.api.files.get(self.path)
         if answer:
             self.write(answer)
+        elif self.path.startswith("/events?"):
+            self.tell_events()
+        elif self.path.startswith("/email/"):
+            email_id = self.path.removeprefix("/email/")
+            self.api.read.append(email_id)
+            email = self.api.emails.get(email_id)
+            self.write(Answer(200, email) if email else UNKNOWN_ID)
         else:
             super().do_GET()
+
+    def tell_events(self) -> None:
+        """Whatever is pushed, until either side has enough."""
+        if self.api.events:
+            self.write(self.api.events)
+            return
+        stream = Stream(self.path)
+        self.api.streams.append(stream)
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        self.end_headers()
+        stream.frames.put(f"retry: 2000\nid: {self.api.sequence}\n\n".encode())
+        while not self.is_left():
+            try:
+                frame = stream.frames.get(timeout=LOOK_SECONDS)
+            except Empty:
+                continue
+            if frame is None:
+                break
+            self.wfile.write(frame)
+        stream.ended.set()
+
+    def is_left(self) -> bool:
+        """Whether the browser has closed the connection."""
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -129,5 +212,7 @@ def serving(files: Path) -> Iterator[ScriptedApi]:
         try:
             yield api
         finally:
+            for stream in api.open_streams():
+                stream.hang_up()
             server.shutdown()
             thread.join()

@@ -15,7 +15,7 @@ export function CopyId({ messageId }: { messageId: string }) {
       await navigator.clipboard.writeText(messageId)
       setOutcome('copied')
     } catch {
-      const id = button.current?.parentElement?.querySelector('code')
+      const id = button.current?.closest('.state')?.querySelector(':is(.headline, .about) code')
       if (id) getSelection()?.selectAllChildren(id)
       setOutcome('selected')
     }

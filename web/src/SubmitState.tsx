@@ -1,40 +1,94 @@
+import { skipToken } from '@reduxjs/toolkit/query/react'
+import type { ReactNode } from 'react'
 import type { Refusal } from './answer'
-import { fieldNames } from './email'
+import { useLifeQuery } from './api'
+import { Attempts } from './Attempts'
+import { Clock } from './Clock'
 import { CopyId } from './CopyId'
+import { fieldNames } from './email'
+import { nothingKnown, type Life } from './follower'
 import type { SubmitState as State } from './submits'
+import { tell } from './words'
 
-/** What became of one submit. "Queued" is all that a 200 says; never "sent". */
-export function SubmitState({ state }: { state: State }) {
+interface Props {
+  recipient: string
+  state: State
+}
+
+/** What became of one submit. "Queued" is all that a 200 says; the rest is the ledger's word. */
+export function SubmitState({ recipient, state }: Props) {
+  const { data: life = nothingKnown } = useLifeQuery(
+    state.kind === 'queued' ? state.messageId : skipToken,
+  )
+  const { look, headline, because, rest } = shown(state, life)
+  return (
+    <div className={`state ${look}`}>
+      {/* One element through all states, so that a screen reader hears each change, and that only. */}
+      <p className="headline" aria-live="polite" aria-atomic="true">
+        <span className="unseen">{recipient}: </span>
+        <strong>{headline}</strong>
+        {because && <span className="because"> {because}</span>}
+      </p>
+      {rest}
+    </div>
+  )
+}
+
+interface Shown {
+  look: string
+  headline: ReactNode
+  because: string | null
+  rest: ReactNode
+}
+
+function shown(state: State, life: Life): Shown {
   switch (state.kind) {
     case 'queueing':
-      return <p className="state queueing">Queueing…</p>
+      return { look: 'waiting', headline: 'Queueing…', because: null, rest: null }
     case 'queued':
-      return (
-        <div className="state queued">
-          <p>
-            Queued as <code>{state.messageId}</code>
-          </p>
-          <CopyId messageId={state.messageId} />
-        </div>
-      )
+      return queued(state.messageId, life)
     case 'refused':
-      return <Refused refusal={state.refusal} />
+      return refused(state.refusal)
     default:
       return state satisfies never
   }
 }
 
-function Refused({ refusal }: { refusal: Refusal }) {
-  return (
-    <div className={refusal.certain ? 'state refused' : 'state refused unconfirmed'}>
-      <p>{refusal.certain ? 'Not queued' : 'Not confirmed'}</p>
-      <ul>
+function queued(messageId: string, { record, note }: Life): Shown {
+  const told = record && record.status !== 'queued' ? tell(record) : null
+  const id = <code>{messageId}</code>
+  return {
+    look: told?.tone ?? 'queued',
+    headline: told?.state ?? <>Queued as {id}</>,
+    because: told?.because ?? null,
+    rest: (
+      <>
+        {told?.note && <p className="note">{told.note}</p>}
+        {note && <p className="note">{note}</p>}
+        {record && record.attempts.length > 0 && <Attempts record={record} />}
+        <div className="about">
+          {told && id}
+          <CopyId messageId={messageId} />
+          {told && record?.updatedAt && <Clock at={record.updatedAt} />}
+        </div>
+      </>
+    ),
+  }
+}
+
+function refused(refusal: Refusal): Shown {
+  return {
+    look: refusal.certain ? 'bad' : 'doubt',
+    headline: refusal.certain ? 'Not queued' : 'Not confirmed',
+    because: null,
+    rest: (
+      <ul className="reasons">
         {reasons(refusal).map((sentence) => (
           <li key={sentence}>{sentence}</li>
         ))}
       </ul>
-    </div>
-  )
+    ),
+  }
 }
 
 function reasons({ above, fields }: Refusal): string[] {

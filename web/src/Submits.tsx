@@ -1,8 +1,9 @@
+import { Clock } from './Clock'
 import { useSubmits } from './store'
 import type { Submit } from './submits'
 import { SubmitState } from './SubmitState'
 
-/** The submits of this page, newest first; a screen reader hears each line and each change. */
+/** The submits of this page, newest first, each followed to its end. */
 export function Submits() {
   const submits = useSubmits()
   return (
@@ -10,31 +11,34 @@ export function Submits() {
       <h2 id="submits-title">Submitted</h2>
       {submits.length === 0 && (
         <p className="empty">
-          Nothing yet. Each email you send gets a line here, with the id it was queued under.
+          Nothing yet. Each email you send gets a line here that tells what becomes of it.
         </p>
       )}
-      <ol aria-labelledby="submits-title" aria-live="polite" aria-relevant="additions text">
+      <ol aria-labelledby="submits-title">
         {submits.map((submit) => (
           <Line key={submit.id} submit={submit} />
         ))}
       </ol>
-      {submits.length > 0 && <p className="footnote">Kept until this page is reloaded.</p>}
+      {submits.length > 0 && (
+        <p className="footnote">
+          Kept until this page is reloaded. “Sent” means that a provider accepted the email; whether
+          it reached the inbox is not known here.
+        </p>
+      )}
     </section>
   )
 }
 
 function Line({ submit: { draft, at, state } }: { submit: Submit }) {
-  const time = new Date(at)
+  const recipient = draft.toEmail || 'No recipient'
   return (
     <li className="line">
       <div className="line-head">
-        <span className="recipient">{draft.toEmail || 'No recipient'}</span>
-        <time dateTime={time.toISOString()}>{clock.format(time)}</time>
+        <span className="recipient">{recipient}</span>
+        <Clock at={at} />
       </div>
       {draft.subject && <p className="subject">{draft.subject}</p>}
-      <SubmitState state={state} />
+      <SubmitState recipient={recipient} state={state} />
     </li>
   )
 }
-
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })

@@ -15,7 +15,7 @@ import {
   type EmailRecord,
   type StatusEvent,
 } from './record'
-import { broken, waiting, type Trouble } from './trouble'
+import { broken, misplaced, waiting, type Trouble } from './trouble'
 
 /** What is known of an email. */
 export interface Life {
@@ -95,7 +95,9 @@ export class Follower {
       timer: undefined,
     }
     this.#followed.set(id, one)
-    this.#review()
+    this.#endPause?.()
+    if (this.#running) this.#review()
+    else void this.#run()
     return () => this.#leave(one)
   }
 
@@ -103,13 +105,12 @@ export class Follower {
     clearTimeout(one.timer)
     if (this.#followed.get(one.id) !== one) return
     this.#followed.delete(one.id)
+    if (this.#followed.size === 0) this.#endPause?.()
     this.#review()
   }
 
-  /** Sees to it that there is a stream, that it tells of all who are wanted, or that there is none. */
+  /** Ends a stream that tells of too few emails, or that nobody needs any more. */
   #review(): void {
-    this.#endPause?.()
-    if (!this.#running) void this.#run()
     const wanted = this.#wanted()
     const line = this.#line
     if (line && (wanted.length === 0 || wanted.some(({ id }) => !line.tellsOf.has(id)))) {
@@ -153,8 +154,7 @@ export class Follower {
     try {
       const opened = await this.#wire.open({ ids, after: this.#place, signal: hangUp.signal })
       if ('trouble' in opened) {
-        // Perhaps the place is none of this ledger's.
-        this.#place = null
+        if (opened.trouble === misplaced) this.#place = null
         return this.#why(hangUp, opened.trouble)
       }
       this.#greet(wanted)
@@ -178,11 +178,17 @@ export class Follower {
 
   /** Reads what happened before the stream stood; what it resumes needs no reading. */
   #greet(wanted: Followed[]): void {
-    const told = new Set(wanted)
-    for (const one of this.#followed.values()) this.#note(one, told.has(one) ? null : waiting)
+    const others = new Set(this.#followed.values())
     for (const one of wanted) {
-      if (!one.wasRead || this.#place === null) void this.#read(one)
+      others.delete(one)
+      if (one.wasRead && this.#place !== null) continue
       one.wasRead = true
+      this.#note(one, null)
+      void this.#read(one)
+    }
+    for (const one of others) {
+      one.wasRead = false
+      this.#note(one, waiting)
     }
   }
 
@@ -222,7 +228,7 @@ export class Follower {
 
   #readingFailed(one: Followed, trouble: Trouble): void {
     one.failures += 1
-    this.#note(one, trouble)
+    if (one.record === null || !trouble.again) this.#note(one, trouble)
     if (hasEnded(one.record) && (one.failures >= LAST_READINGS || !trouble.again)) {
       this.#leave(one)
     } else if (trouble.again) {

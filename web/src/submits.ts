@@ -1,8 +1,8 @@
 /**
  * Every submit of this page and what became of it, newest first. Pure.
  *
- * A submit is known by the id of its request, so any number may be under way at a time. Its state
- * is a closed set: live status is one more kind here, and one more case in SubmitState.tsx.
+ * A submit is known by the id of its request, so any number may be under way at a time. What becomes
+ * of an email after it was queued is not kept here but asked for by its id, as `life` in api.ts.
  */
 
 import { createSlice } from '@reduxjs/toolkit'

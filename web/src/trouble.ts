@@ -16,6 +16,8 @@ const later = (sentence: string, pause = 0): Trouble => ({ sentence, again: true
 
 export const notServed = none('this server has none.')
 export const broken = later('Live status was interrupted. Trying again.')
+/** The place to resume at is none that this ledger gave. */
+export const misplaced = later('Live status was interrupted. Trying again.')
 export const waiting = later('Live status follows once fewer emails are under way.')
 
 /** What an answer means that is not the one that was asked for; null: no answer came. */
@@ -30,6 +32,8 @@ export function toTrouble(answer: RawAnswer | null): Trouble {
     case 404:
     case 405:
       return notServed
+    case 422:
+      return misplaced
     case 503:
       // gomail says when to come back, unless that would change nothing.
       if (reason && answer.retryAfter === null) return none(reason)

@@ -1,0 +1,36 @@
+"""What a person does on the page, and where things are on it."""
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.web.scripted_api import ScriptedApi
+
+EMAIL = {
+    "From name": "Ann",
+    "From email": "ann@example.com",
+    "To name": "Ben",
+    "To email": "ben@example.com",
+    "Subject": "Good morning",
+    "Body": "Two\nlines",
+}
+
+
+def visit(page: Page, api: ScriptedApi) -> None:
+    page.goto(api.address)
+    expect(page.get_by_role("heading", name="gomail")).to_be_visible()
+
+
+def control(page: Page, label: str) -> Locator:
+    return page.get_by_label(label, exact=True)
+
+
+def fill(page: Page, **changes: str) -> None:
+    for label, value in (EMAIL | {key.replace("_", " "): v for key, v in changes.items()}).items():
+        control(page, label).fill(value)
+
+
+def send(page: Page) -> None:
+    page.get_by_role("button", name="Send email").click()
+
+
+def lines(page: Page) -> Locator:
+    return page.get_by_role("list", name="Submitted").locator("> li")
