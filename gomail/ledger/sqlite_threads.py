@@ -10,6 +10,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ LARGEST_TRANSACTION = 256
 """Works: nobody waits for a transaction longer than these take."""
 
 
+GATHER = 0.005
+"""Seconds from one transaction's start to the next's: under load many works share one, and a work
+that comes alone does not wait."""
 LINGER = 0.01
 """Seconds that works which can wait are kept for others; far below a caller's patience."""
 
@@ -153,6 +157,7 @@ class Writer(_Worker):
 
     def __init__(self, name: str, open_file: Open, *, most_pending: int) -> None:
         self._closing = False
+        self._begun = 0.0
         super().__init__(name, open_file, most_pending=most_pending)
 
     def _take(self) -> list[Work] | None:
@@ -162,9 +167,12 @@ class Writer(_Worker):
         if first is None:
             return None
         works = [first]
+        if (early := self._begun + GATHER - time.monotonic()) > 0:
+            time.sleep(early)  # not woken for each of the works that come meanwhile
         self._take_more(works)
         if not self._closing and all(each.urgency is Urgency.SOON for each in works):
             self._take_more(works, wait=LINGER)
+        self._begun = time.monotonic()
         return works
 
     def _take_more(self, works: list[Work], *, wait: float = 0) -> None:
