@@ -74,9 +74,9 @@ def test_a_retry_says_why_and_unfolds_its_tries_by_keyboard(page: Page, live: Sc
     line = lines(page).first
 
     live.becomes(email(ID, "retrying", *failures[:1]))
-    expect(line).to_contain_text("Trying again SES has a failure of its own.")
+    expect(line).to_contain_text("Trying again. SES has a failure of its own.")
     live.becomes(email(ID, "unknown", *failures))
-    expect(line).to_contain_text("May have been sent The email was handed to SendGrid")
+    expect(line).to_contain_text("May have been sent. The email was handed to SendGrid")
     line.locator("summary").press("Enter")
 
     tries = line.locator("details").get_by_role("listitem")
@@ -94,8 +94,8 @@ def test_a_retry_says_why_and_unfolds_its_tries_by_keyboard(page: Page, live: Sc
 @pytest.mark.parametrize(
     ("code", "status", "words"),
     [
-        ("MessageRejected", "refused", "Refused SES rejected the content of the email."),
-        ("not-sent", "failed", "Given up after 24 hours SES could not be reached."),
+        ("MessageRejected", "refused", "Refused. SES rejected the content of the email."),
+        ("not-sent", "failed", "Given up after 24 hours. SES could not be reached."),
     ],
 )
 def test_the_end_without_a_provider_says_why(
@@ -203,8 +203,8 @@ def test_a_screen_reader_hears_changes_of_state_only(page: Page, live: ScriptedA
     said = [text.partition(": ")[2] for text in page.evaluate("window.heard")]
     assert said == [
         "Sending through SES",
-        "Trying again SES has a failure of its own.",
-        "Sent via SES SES accepted it and takes it from here.",
+        "Trying again. SES has a failure of its own.",
+        "Sent via SES. SES accepted it and takes it from here.",
     ]
 
 

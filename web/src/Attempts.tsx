@@ -1,4 +1,5 @@
 import { Clock } from './Clock'
+import { Raw } from './Raw'
 import type { Attempt, EmailRecord } from './record'
 import { duration, providerName, tellAttempt, toneOf } from './words'
 
@@ -34,11 +35,7 @@ function Try({ attempt, underWay }: { attempt: Attempt; underWay: boolean }) {
       </p>
       <p>{tellAttempt(attempt, { underWay })}</p>
       {possibleDuplicate && <p className="twice">Possibly sent twice</p>}
-      {(code || message) && (
-        <p className="raw">
-          {code && <code>{code}</code>} {message}
-        </p>
-      )}
+      <Raw code={code} message={message} />
     </li>
   )
 }

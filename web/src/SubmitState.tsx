@@ -7,6 +7,8 @@ import { Clock } from './Clock'
 import { CopyId } from './CopyId'
 import { fieldNames } from './email'
 import { nothingKnown, type Life } from './follower'
+import { Raw } from './Raw'
+import type { EmailRecord } from './record'
 import type { SubmitState as State } from './submits'
 import { tell } from './words'
 
@@ -26,7 +28,10 @@ export function SubmitState({ recipient, state }: Props) {
       {/* One element through all states, so that a screen reader hears each change, and that only. */}
       <p className="headline" aria-live="polite" aria-atomic="true">
         <span className="unseen">{recipient}: </span>
-        <strong>{headline}</strong>
+        <strong>
+          {headline}
+          {because && '.'}
+        </strong>
         {because && <span className="because"> {because}</span>}
       </p>
       {rest}
@@ -65,15 +70,27 @@ function queued(messageId: string, { record, note }: Life): Shown {
       <>
         {told?.note && <p className="note">{told.note}</p>}
         {note && <p className="note">{note}</p>}
-        {record && record.attempts.length > 0 && <Attempts record={record} />}
+        {record && <Tries record={record} />}
         <div className="about">
           {told && id}
           <CopyId messageId={messageId} />
-          {told && record?.updatedAt && <Clock at={record.updatedAt} />}
+          {told && record?.updatedAt && (
+            <span className="changed">
+              Last change <Clock at={record.updatedAt} />
+            </span>
+          )}
         </div>
       </>
     ),
   }
+}
+
+function Tries({ record }: { record: EmailRecord }) {
+  return record.attempts.length > 0 ? (
+    <Attempts record={record} />
+  ) : (
+    <Raw code={record.code} message={record.detail} />
+  )
 }
 
 function refused(refusal: Refusal): Shown {

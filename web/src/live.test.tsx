@@ -54,7 +54,7 @@ test('a retry says why, and its tries can be unfolded', async () => {
     ],
   })
   await submit(opened, 'a')
-  await waitFor(() => expect(heard()).toContain('Trying again SendGrid could not be reached.'))
+  await waitFor(() => expect(heard()).toContain('Trying again. SendGrid could not be reached.'))
 
   await opened.user.click(screen.getByText('2 tries'))
 
@@ -120,6 +120,17 @@ test('an id that the ledger does not know stays queued, with a note', async () =
 
   await screen.findByText(/Nothing is known of this email yet/)
   expect(heard()).toBe('No recipient: Queued as a')
+})
+
+test('an end that only an event has told names its code', async () => {
+  const opened = page()
+  await submit(opened, 'a')
+  const stream = await opened.server.stream(1)
+
+  await stream.status(1, { id: 'a', status: 'failed', code: 'expired', detail: 'given up', number: 0 })
+
+  await waitFor(() => expect(heard()).toContain('Given up. No provider accepted it in time.'))
+  expect(lines()[0]!.textContent).toContain('expired given up')
 })
 
 test('one element tells of every change, and of nothing else', async () => {
