@@ -28,6 +28,7 @@ from gomail.ledger import (
     Stats,
     sqlite_reads,
 )
+from gomail.ledger.sqlite_checkpoints import Checkpoints
 from gomail.ledger.sqlite_schema import open_file
 from gomail.ledger.sqlite_threads import Reader, Urgency, Writer
 
@@ -70,6 +71,7 @@ class SqliteLedger:
             log.warning("ledger: %s: %s", path, error)
         self._writer = Writer("ledger writer", opener, most_pending=most_pending)
         self._reader = Reader("ledger reader", opener, most_pending=most_pending)
+        self._checkpoints = Checkpoints(opener)
 
     # -- the API ---------------------------------------------------------------------------------
 
@@ -182,3 +184,4 @@ class SqliteLedger:
         """Write what is pending and let go of the file."""
         await self._writer.close()
         await self._reader.close()
+        await self._checkpoints.close()

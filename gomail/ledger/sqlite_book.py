@@ -208,7 +208,7 @@ class Book:
             intent.id, intent.queued_at, intent.from_email, intent.to_email
         )
         if email.status in _ENDED:
-            return Known(ended=True)
+            return Known(ended=Status(email.status))
         self._close_open(email)
         email.attempts += 1
         number = email.attempts

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from gomail.errors import ConfigurationError
 
-WRITE_AHEAD_PAGES = 4_000
-"""16 MB: pages that many transactions touch are written back once instead of every 1,000 pages."""
+WRITE_AHEAD_PAGES = 16_000
+"""64 MB of write-ahead log; `sqlite_checkpoints` says who keeps it short."""
 CACHE_KIB = 8_192
 
 MIGRATIONS: Sequence[Sequence[str]] = (
