@@ -54,13 +54,13 @@ class Courier:
             self._loop.spawn(self._ask_first(lane, timely, self._scribe))
 
     async def _ask_first(self, lane: Lane, batch: Sequence[Routed], scribe: Scribe) -> None:
-        """Tell the ledger first, and send what it does not know as accepted."""
+        """Tell the ledger first, and send what it does not know as ended."""
         tickets = await scribe.intend(batch)
         self._begin(lane, list(zip(batch, tickets, strict=True)))
 
     def _begin(self, lane: Lane, batch: Sequence[tuple[Routed, Ticket]]) -> None:
         for routed, ticket in batch:
-            if ticket.known is not None and ticket.known.ended:
+            if ticket.known is not None and ticket.known.ended is not None:
                 lane.attempts.append(Attempt(routed, None, ticket))
             else:
                 self._loop.spawn(self._attempt(lane, routed, ticket))

@@ -16,7 +16,7 @@ from random import random
 from flows.mail import Attempt, Letter, Receipt, Routed, Settlement
 from gomail.email import Email, Unreadable, decode
 from gomail.health import Observation, Sign, sign_of
-from gomail.ledger import ExitReport
+from gomail.ledger import ExitReport, Status
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.queue import BATCH
 from gomail.routing import FIRST_ROOM, Candidate, Router
@@ -342,10 +342,15 @@ class Lane:
 
     def _unbegun(self, attempt: Attempt) -> Settlement:
         letter = attempt.routed.letter
-        if not attempt.known_as_accepted:
-            return end(letter, LetGo())
-        self._desk.tried.note(letter.id, attempt.routed.provider, OutcomeClass.ACCEPTED)
-        return end(letter, Delete())
+        match attempt.ended_before:
+            case None:
+                letter.decision = LetGo()
+            case Status.SENT:
+                self._desk.tried.note(letter.id, attempt.routed.provider, OutcomeClass.ACCEPTED)
+                letter.decision = Delete()
+            case status:  # a copy of a dead letter: the dead-letter queue may hold it twice
+                letter.decision = DeadLetter(f"{status} before", "copy")
+        return Settlement(letter, letter.decision, attempt)
 
     def _judge(self, attempt: Attempt, outcome: Outcome, now: float, wall: float) -> Settlement:
         desk, routed, letter = self._desk, attempt.routed, attempt.routed.letter

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from gomail.email import Email
 from gomail.health import Observation
-from gomail.ledger import Known
+from gomail.ledger import Known, Status
 from gomail.outcome import Outcome
 from gomail.queue import Received
 from gomail.routing import Way
@@ -88,7 +88,7 @@ class Ticket:
 class Attempt:
     """What one send brought; `outcome` is None where none was begun.
 
-    That is so where too little time was left, or where the ledger knew the email as accepted.
+    That is so where too little time was left, or where the ledger said that the email has ended.
     """
 
     routed: Routed
@@ -96,9 +96,9 @@ class Attempt:
     ticket: Ticket = field(default_factory=Ticket)
 
     @property
-    def known_as_accepted(self) -> bool:
-        """Whether the ledger said so before a send was begun."""
-        return self.outcome is None and self.ticket.known is not None and self.ticket.known.ended
+    def ended_before(self) -> Status | None:
+        """The end that the ledger knew of, where it said so before a send was begun."""
+        return self.ticket.known.ended if self.outcome is None and self.ticket.known else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,8 +128,9 @@ class Scribe:
             provider_id=outcome.provider_id,
             started=ticket.started,
             duration=ticket.duration,
-            # A ledger that knows it as accepted only after the send began: it was sent twice.
-            possible_duplicate=known is not None and (known.possible_duplicate or known.ended),
+            # A ledger that said too late that it has ended: this send was one too many.
+            possible_duplicate=known is not None
+            and (known.possible_duplicate or known.ended is not None),
             owner=self._owner,
             queued_at=int(letter.sent_at * 1_000),
             from_email=letter.email.from_email,
@@ -142,10 +143,10 @@ class Scribe:
             return None
         return Recorded(
             id=letter.id,
-            status=after_burial(settlement.outcome.kind if settlement.outcome else None, decision),
+            status=after_burial(decision),
             at=self._now(),
             code=decision.code,
-            detail=decision.detail or decision.reason,
+            detail=": ".join(part for part in (decision.reason, decision.detail) if part),
             owner=self._owner,
             queued_at=int(letter.sent_at * 1_000),
             from_email=letter.email.from_email,

@@ -12,6 +12,7 @@ from gomail.settings import (
     DEFAULT_FILE,
     FILE_VARIABLE,
     KEY_VARIABLES,
+    LEDGER_PASSWORD_VARIABLE,
     PREFIX,
     SendGridSettings,
     SesSettings,
@@ -36,6 +37,7 @@ contradictory stops the start with a line for each key. `python -m gomail config
 | `AWS_REGION` | Region of the queues and of SES, unless the file names one; `AWS_DEFAULT_REGION` does, too. |
 | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, … | Credentials, found where boto3 finds them: environment, profile, role. |
 {{keys}}
+| `{LEDGER_PASSWORD_VARIABLE}` | Password of a Redis ledger that has one. |
 | `{PREFIX}<SECTION>__<KEY>` | Any key below, such as `{PREFIX}DISPATCH__SEND_TIMEOUT=5`; lists and sections as JSON. |
 
 Another variable that begins with `{PREFIX}` stops the start: it is most likely a slip. Secrets have no key in the file.

@@ -17,8 +17,9 @@ def after_attempt(kind: OutcomeClass, decision: Decision) -> Status:
     return Status.UNKNOWN if kind is OutcomeClass.UNKNOWN else Status.RETRYING
 
 
-def after_burial(kind: OutcomeClass | None, decision: DeadLetter) -> Status:
-    """The email's state once the dead-letter queue has it; `kind` is the last outcome's."""
-    if kind is OutcomeClass.UNKNOWN:
-        return Status.UNKNOWN
+def after_burial(decision: DeadLetter) -> Status:
+    """The email's state once the dead-letter queue has it.
+
+    One that may have been sent, and must not be sent twice, ends as failed: its detail says so.
+    """
     return Status.REFUSED if decision.reason in REFUSAL_REASONS else Status.FAILED

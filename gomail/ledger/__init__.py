@@ -2,8 +2,8 @@
 
 It answers three questions: what became of an email, has this request been made before, has a
 provider accepted it already. It is never in the way of a send: whoever calls it waits a bounded
-time, goes on without it, and says so. Adapters raise `LedgerUnavailable` for everything that another
-try may mend.
+time, goes on without it, and says so. Adapters raise `LedgerUnavailable` for everything that
+another try may mend.
 
 All times are whole milliseconds since the epoch, UTC.
 """
@@ -29,14 +29,20 @@ class Status(StrEnum):
     SENT = "sent"
     RETRYING = "retrying"
     UNKNOWN = "unknown"
-    """It may have been sent: a provider's answer was lost. Tried again unless settings forbid it."""
+    """It may have been sent: a provider's answer was lost. It is tried again."""
     REFUSED = "refused"
     FAILED = "failed"
     """Given up: nobody accepted it in time."""
 
 
 TERMINAL = frozenset({Status.SENT, Status.REFUSED, Status.FAILED})
-"""States that nothing but an operator's redrive leaves."""
+"""States that nothing but an operator's redrive leaves; a sent email stays sent."""
+
+REDRIVEN = "redriven"
+"""Code of the entry that a redrive leaves among the attempts."""
+REDRIVEN_AFTER = 60_000
+"""Milliseconds between the first queueing and the one of a redrive, at least. The two times may be
+of different clocks; what is wrongly taken for a copy goes back to the dead-letter queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +75,8 @@ class Intent:
 class Known:
     """What the ledger knew of an email when it was told an intent."""
 
-    ended: bool = False
-    """It is sent, refused or given up: it must not be sent, only deleted. No attempt was noted."""
+    ended: Status | None = None
+    """The terminal state it is in: it must not be sent, and no attempt was noted."""
     number: int = 1
     """The number of the attempt that the intent became; the first is 1."""
     possible_duplicate: bool = False
@@ -137,7 +143,7 @@ class EmailRecord:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which emails to list; None for any. Addresses compare case-insensitively."""
+    """Which emails to list; None for any. Addresses compare without regard to ASCII case."""
 
     status: Status | None = None
     to_email: str | None = None
@@ -271,6 +277,10 @@ class Ledger(Protocol):
 
         `possible_duplicate`: an attempt before this one has no outcome or an unknown one, or there
         are fewer attempts than receives before this one (a receive left no record).
+
+        An email that was refused or given up, and was put on its queue more than `REDRIVEN_AFTER`
+        later than at first, has been redriven by an operator: that is noted as an attempt without
+        provider and with the code `REDRIVEN`, receives count anew, and the send is noted.
         """
         ...
 
@@ -316,7 +326,10 @@ class Ledger(Protocol):
     # -- housekeeping ----------------------------------------------------------------------------
 
     async def prune(self, before: int, *, limit: int) -> int:
-        """Forget up to `limit` emails queued before a time, and old events and keys; how many."""
+        """Forget up to `limit` each of emails queued before a time, old events and old keys.
+
+        Answers how many things were forgotten.
+        """
         ...
 
     async def close(self) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import orjson
 
 from gomail.ledger import (
+    REDRIVEN,
+    REDRIVEN_AFTER,
     TERMINAL,
     Claim,
     ClaimState,
@@ -31,17 +33,18 @@ STALE_REPORT = 3_600_000
 HEALTHY, UNHEALTHY = "healthy", "unhealthy"
 """What stands for the status in an event that is a verdict."""
 
+_SENT = Status.SENT.value
 _ENDED = frozenset(status.value for status in TERMINAL)
 
 _LOAD = """
 SELECT number, id, status, provider, attempts, doubts, open_since, open_doubtful, open_owner,
-       updated_at, code, detail
+       updated_at, code, detail, queued_at, redriven_at
   FROM emails WHERE id IN (SELECT value FROM json_each(?))
 """
-_INSERT_EMAIL = "INSERT INTO emails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_EMAIL = "INSERT INTO emails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE = """
 UPDATE emails SET updated_at = ?, status = ?, code = ?, detail = ?, attempts = ?, doubts = ?,
-       open_since = ?, open_doubtful = ?, open_owner = ?{} WHERE number = ?
+       open_since = ?, open_doubtful = ?, open_owner = ?, redriven_at = ?{} WHERE number = ?
 """
 _UPDATE_EMAIL_AND_PROVIDER = _UPDATE.format(", provider = ?")
 """Apart, because an index hangs on the provider, which every mention of it would touch."""
@@ -79,6 +82,8 @@ class _Email:
     updated_at: int = 0
     code: str = ""
     detail: str = ""
+    queued_at: int = 0
+    redriven_at: int = 0
     provider_before: str = ""
     new: tuple[int, str, str] | None = None
     """queued_at, from and to of an email that is not in the file yet."""
@@ -208,11 +213,13 @@ class Book:
             intent.id, intent.queued_at, intent.from_email, intent.to_email
         )
         if email.status in _ENDED:
-            return Known(ended=Status(email.status))
+            if email.status == _SENT or intent.queued_at - email.queued_at <= REDRIVEN_AFTER:
+                return Known(ended=Status(email.status))
+            self._reopen(email, intent.queued_at)
         self._close_open(email)
         email.attempts += 1
         number = email.attempts
-        doubtful = email.doubts > 0 or number < intent.receive_count
+        doubtful = email.doubts > 0 or number - email.redriven_at < intent.receive_count
         email.open_since, email.open_doubtful = intent.at, doubtful
         email.open_owner = intent.owner
         if doubtful:
@@ -222,6 +229,17 @@ class Book:
             number=number, doubtful=doubtful,
         )  # fmt: skip
         return Known(number=number, possible_duplicate=doubtful)
+
+    def _reopen(self, email: _Email, at: int) -> None:
+        """An operator has redriven it: that is an entry of its own, without provider or outcome."""
+        email.attempts += 1
+        email.redriven_at = email.attempts
+        self._attempts.append(
+            (email.number, email.attempts, "", at, 0, None, REDRIVEN, "", "", False, "")
+        )
+        self._told[email.number, email.attempts] = None, False
+        self._counts["emails", "", email.status] -= 1
+        email.status = ""
 
     def record(self, records: Sequence[Recorded]) -> None:
         """Note what attempts brought."""
@@ -270,7 +288,8 @@ class Book:
         if self._next_number is None:
             last = self.connection.execute("SELECT max(number) FROM emails").fetchone()[0]
             self._next_number = (last or 0) + 1
-        email = _Email(self._next_number, email_id, new=(queued_at, from_email, to_email))
+        new = queued_at, from_email, to_email
+        email = _Email(self._next_number, email_id, queued_at=queued_at, new=new)
         self._next_number += 1
         self._emails[email_id] = email
         return email
@@ -400,7 +419,7 @@ class Book:
 def _state(email: _Email) -> tuple[object, ...]:
     return (
         email.updated_at, email.status, email.code, email.detail, email.attempts,
-        email.doubts, email.open_since, email.open_doubtful, email.open_owner,
+        email.doubts, email.open_since, email.open_doubtful, email.open_owner, email.redriven_at,
     )  # fmt: skip
 
 
@@ -410,5 +429,5 @@ def _row(email: _Email) -> tuple[object, ...]:
     return (
         email.number, email.id, queued_at, email.updated_at, email.status,
         from_email, to_email, email.provider, email.code, email.detail, email.attempts,
-        email.doubts, email.open_since, email.open_doubtful, email.open_owner,
+        email.doubts, email.open_since, email.open_doubtful, email.open_owner, email.redriven_at,
     )  # fmt: skip

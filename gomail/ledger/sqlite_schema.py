@@ -21,7 +21,8 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         # The last attempt stands in its email's row while it is under way (`open_…`; its number is
         # `attempts`, its provider the email's), and in `attempts` from its outcome on, so that the
         # usual email costs one row there, written once. `doubts` counts the rows there that have
-        # no outcome or an unknown one.
+        # no outcome or an unknown one. `redriven_at` is the number of the entry of the last redrive:
+        # receives count anew from there.
         # Secondary indexes end in the row's number: short, and in the order in which rows come.
         """
         CREATE TABLE emails (
@@ -39,7 +40,8 @@ MIGRATIONS: Sequence[Sequence[str]] = (
           doubts INTEGER NOT NULL,
           open_since INTEGER,
           open_doubtful INTEGER NOT NULL,
-          open_owner TEXT NOT NULL
+          open_owner TEXT NOT NULL,
+          redriven_at INTEGER NOT NULL
         )
         """,
         "CREATE INDEX emails_by_time ON emails (queued_at)",

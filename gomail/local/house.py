@@ -88,7 +88,9 @@ class House:
         """
         self.logs.mkdir(parents=True, exist_ok=True)
         await self._start_sandbox()
-        surroundings.write(self._plan.settings(self.sandbox.base), self.configuration)
+        settings = self._plan.settings(self.sandbox.base)
+        ledger = surroundings.ledger_in(self._plan.folder, settings)
+        surroundings.write({**settings, "ledger": ledger}, self.configuration)
         await self._start_api_and_worker()
 
     async def stop(self) -> dict[str, int]:

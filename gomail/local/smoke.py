@@ -77,6 +77,8 @@ async def _work(house: House, say: Teller, ids: list[str]) -> None:
     await _nothing_left(house)
     await _each_once(house, ids)
     say(f"each of the {len(ids)} was accepted once; queues and dead-letter queue are empty")
+    await _all_known_as_sent(house, ids)
+    say(f"the API says of each of the {len(ids)} that it was sent, and by whom")
 
 
 async def _send(house: House, say: Teller, subject: str) -> list[str]:
@@ -106,6 +108,13 @@ async def _each_once(house: House, ids: list[str]) -> None:
     if wrong or set(times) != set(ids):
         strange = sorted(set(times) ^ set(ids))
         raise Failed(f"not accepted exactly once: {wrong or strange}")
+
+
+async def _all_known_as_sent(house: House, ids: list[str]) -> None:
+    records = await asyncio.gather(*(house.api.ask("GET", f"/email/{one}") for one in ids))
+    unsent = [record["id"] for record in records if record["status"] != "sent"]
+    if unsent:
+        raise Failed(f"not known as sent: {', '.join(unsent)}")
 
 
 async def _depths(house: House) -> dict[str, int]:

@@ -26,7 +26,7 @@ DEAD_LETTER = "emails-dead-letter"
 REGION = "us-east-1"
 
 _ACCOUNT = "000000000000"
-_OWN = tuple(prefix.casefold() for prefix in (PREFIX, "AWS_", "SENDGRID_"))
+_OWN = tuple(prefix.casefold() for prefix in (PREFIX, "AWS_", "SENDGRID_", "LEDGER_"))
 
 
 def persons_settings() -> Settings:
@@ -54,6 +54,11 @@ def defaults_for_sandbox(sandbox: str) -> dict[str, Any]:
         "providers": {"ses": {"endpoint_url": sandbox}, "sendgrid": {"base_url": sandbox}},
         "aws": {"region": REGION},
     }
+
+
+def ledger_in(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The ledger's part of the settings: a file beside the rest, never the person's own. Pure."""
+    return {**settings.get("ledger", {}), "url": f"sqlite:{folder.absolute() / 'ledger.db'}"}
 
 
 def queues_at(sandbox: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gomail.ledger import (
+    REDRIVEN,
+    REDRIVEN_AFTER,
     TERMINAL,
     Claim,
     ClaimState,
@@ -259,9 +261,66 @@ def test_an_email_that_has_ended_gets_no_attempt(play: Play, status: Status) -> 
 
         known = await intend(ledger, receive_count=2)
 
-        assert known.ended
+        assert known.ended is status
         assert len((await found(ledger)).attempts) == 1
         assert (await found(ledger)).status == status
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("status", ["refused", "failed"])
+def test_an_email_that_an_operator_has_redriven_is_sent_again(play: Play, status: str) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        await intend(ledger)
+        await ledger.record([recorded(status=status)])
+
+        known = await intend(ledger, queued_at=NOW + REDRIVEN_AFTER + 1)
+
+        assert known == Known(number=3)
+        record = await found(ledger)
+        assert [(one.provider, one.code) for one in record.attempts[1:2]] == [("", REDRIVEN)]
+        assert record.status is Status.SENDING
+
+    play(scenario)
+
+
+def test_a_copy_of_a_dead_letter_is_no_redrive(play: Play) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        await intend(ledger)
+        await ledger.record([recorded(status="refused")])
+
+        known = await intend(ledger, queued_at=NOW + REDRIVEN_AFTER)
+
+        assert known.ended is Status.REFUSED
+
+    play(scenario)
+
+
+def test_an_email_that_was_sent_is_not_sent_again_however_it_comes_back(play: Play) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        await intend(ledger)
+        await ledger.record([recorded()])
+
+        known = await intend(ledger, queued_at=NOW + 10 * REDRIVEN_AFTER)
+
+        assert known.ended is Status.SENT
+
+    play(scenario)
+
+
+def test_receives_count_anew_after_a_redrive(play: Play) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        for number in (1, 2):
+            await intend(ledger, receive_count=number)
+            await ledger.record([recorded(number=number, status="retrying")])
+        await ledger.record([ended(status="failed")])
+        later = NOW + REDRIVEN_AFTER + 1
+
+        first = await intend(ledger, queued_at=later)
+        await ledger.record([recorded(number=first.number, status="retrying")])
+        third = await intend(ledger, queued_at=later, receive_count=3)
+
+        assert (first.possible_duplicate, third.possible_duplicate) == (False, True)
 
     play(scenario)
 

@@ -73,7 +73,7 @@ class RedisLedger:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._queued = Group[wire.Row, int](self._told("queued"))
-        self._intents = Group[wire.Row, int](self._asked("intend"), droppable=True)
+        self._intents = Group[wire.Row, int | bytes](self._asked("intend"), droppable=True)
         self._records = Group[wire.Row, int](self._told("record"))
         self._claims = Group[wire.Row, list[bytes]](self._asked("claim"), droppable=True)
         self._settlements = Group[wire.Row, int](self._told("settle"))

@@ -63,10 +63,10 @@ def intent(intent: Intent) -> Row:
     )  # fmt: skip
 
 
-def known(answer: int) -> Known:
+def known(answer: int | bytes) -> Known:
     """What `intend.lua` says of an email."""
-    if answer == 0:
-        return Known(ended=True)
+    if isinstance(answer, bytes):
+        return Known(ended=Status(answer.decode()))
     return Known(number=abs(answer), possible_duplicate=answer < 0)
 
 

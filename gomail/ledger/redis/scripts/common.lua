@@ -16,13 +16,15 @@ end
 
 local STATUS, QUEUED_AT, UPDATED_AT, FROM, TO, PROVIDER, CODE, DETAIL, ATTEMPTS =
   1, 2, 3, 4, 5, 6, 7, 8, 9
-local NUMBER, STARTED, DURATION, KIND, POSSIBLE_DUPLICATE = 1, 3, 4, 5, 9
+local NUMBER, PROVIDER_OF_ATTEMPT, STARTED, DURATION, KIND, POSSIBLE_DUPLICATE = 1, 2, 3, 4, 5, 9
 local ENDED = { sent = true, refused = true, failed = true }
 
--- An attempt without an outcome, or with an unknown one: the email may be out.
+-- An attempt without an outcome, or with an unknown one: the email may be out. An entry without
+-- provider is a redrive.
 local function may_be_out(attempts)
   for _, attempt in ipairs(attempts) do
-    if attempt[KIND] == '' or attempt[KIND] == 'unknown' then
+    local open = attempt[KIND] == '' and attempt[PROVIDER_OF_ATTEMPT] ~= ''
+    if open or attempt[KIND] == 'unknown' then
       return true
     end
   end

@@ -1,7 +1,5 @@
 -- Input: [id, status, at, provider, number, kind, code, detail, provider's id, started, duration,
 -- possible duplicate 0/1, queued at, from, to] each.
-local PROVIDER_OF_ATTEMPT = 2
-
 -- Where an attempt stands or belongs, and the attempt if it is there.
 local function find(attempts, number)
   for at, attempt in ipairs(attempts) do
