@@ -12,7 +12,8 @@ from tests.web import browser, client_build, scripted_api
 from tests.web.scripted_api import ScriptedApi
 
 
-@pytest.fixture(scope="session")
+# Of a module: Playwright keeps an event loop running in this thread, where others want to run one.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     try:
         program = browser.chromium()
