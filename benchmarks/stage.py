@@ -23,8 +23,11 @@ import orjson
 
 from gomail.email import Email, Message, encode
 from gomail.http import AiohttpTransport
+from gomail.ledger import Queued
+from gomail.ledger.table import open_ledger
 from gomail.queue import Entry
 from gomail.queue.sqs import SqsQueue, open_queue
+from gomail.settings import load
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = {
@@ -162,8 +165,12 @@ def stage(
     queues: int = 2,
     dispatch: dict[str, Any] | None = None,
     providers: Sequence[str] = ("ses", "sendgrid"),
+    ledger: str | None = None,
 ) -> Iterator[Stage]:
-    """A sandbox on a free port; everything started on it ends with the block."""
+    """A sandbox on a free port; everything started on it ends with the block.
+
+    The ledger is a file of its own unless a URL is given; an empty one is none.
+    """
     names = [f"emails-{number + 1}" for number in range(queues)]
     with tempfile.TemporaryDirectory(prefix="gomail-") as folder:
         arguments = [part for name in names for part in ("--queue", name)]
@@ -174,7 +181,14 @@ def stage(
         )
         assert sandbox.stdout is not None
         url = sandbox.stdout.readline().decode().split()[-1]
-        made = _stage(Path(folder), url, names, dispatch or {}, providers)
+        made = _stage(
+            Path(folder),
+            url=url,
+            names=names,
+            dispatch=dispatch or {},
+            providers=providers,
+            ledger=ledger,
+        )
         try:
             yield made
         finally:
@@ -186,7 +200,13 @@ def stage(
 
 
 def _stage(
-    folder: Path, url: str, names: Sequence[str], dispatch: dict[str, Any], providers: Sequence[str]
+    folder: Path,
+    *,
+    url: str,
+    names: Sequence[str],
+    dispatch: dict[str, Any],
+    providers: Sequence[str],
+    ledger: str | None,
 ) -> Stage:
     urls = [f"{url}/000000000000/{name}" for name in names]
     dead = f"{url}/000000000000/dead"
@@ -198,6 +218,7 @@ def _stage(
                 "queues": {"urls": urls, "dead_letter": dead, "endpoint_url": url},
                 "providers": {name: ways[name] for name in providers},
                 "dispatch": dispatch,
+                "ledger": {"url": f"sqlite:{folder}/ledger.db" if ledger is None else ledger},
             }
         )
     )
@@ -225,6 +246,22 @@ async def _fill(on: Stage, count: int, first: int, size: int) -> None:
 
     await asyncio.gather(*(put(number) for number in range(0, count, 10)))
     await transport.close()
+    await _note(on, [f"m{first + number}" for number in range(count)])
+
+
+async def _note(on: Stage, ids: Sequence[str]) -> None:
+    """Tell the ledger of the emails, as the API does."""
+    environment = {**ENVIRONMENT, "GOMAIL_CONFIG": str(on.config)}
+    ledger = open_ledger(load(environ=environment), environment)
+    if ledger is None:
+        return
+    now = int(time.time() * 1_000)
+    email = _email("")
+    for start in range(0, len(ids), 500):
+        await ledger.queued(
+            [Queued(one, now, email.from_email, email.to_email) for one in ids[start : start + 500]]
+        )
+    await ledger.close()
 
 
 def _email(body: str) -> Email:

@@ -51,12 +51,9 @@ class Courier:
         if self._scribe is None:
             self._begin(lane, [(routed, Ticket()) for routed in timely])
         elif timely:
-            self._loop.spawn(self._ask_first(lane, timely, self._scribe))
-
-    async def _ask_first(self, lane: Lane, batch: Sequence[Routed], scribe: Scribe) -> None:
-        """Tell the ledger first, and send what it does not know as ended."""
-        tickets = await scribe.intend(batch)
-        self._begin(lane, list(zip(batch, tickets, strict=True)))
+            self._scribe.intend(
+                timely, lambda tickets: self._begin(lane, list(zip(timely, tickets, strict=True)))
+            )
 
     def _begin(self, lane: Lane, batch: Sequence[tuple[Routed, Ticket]]) -> None:
         for routed, ticket in batch:

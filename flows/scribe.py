@@ -9,11 +9,12 @@ so.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from flows.desk import Desk
+from flows.line import Line
 from flows.loop import Loop
 from flows.mail import Routed, Settlement, Ticket
 from gomail.ledger import Intent, Ledger, LedgerUnavailable, ProcessReport, Recorded
@@ -22,9 +23,10 @@ from gomail.status import after_attempt, after_burial
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 REST = 1.0
-"""Seconds the ledger is left alone after it failed or was late several times in a row."""
-LATE_CALLS = 3
+"""Seconds the ledger is left alone after it failed."""
 MOST_LATE = 20_000
 """Records kept for a ledger that is down: about 10 MB."""
 LATE_BATCH = 500
@@ -48,25 +50,28 @@ class Scribe:
         self.missing = 0
         """Records that were lost because the ledger was down too long."""
         self._loop, self._ledger, self._desk = loop, ledger, desk
-        self._patience, self._owner = patience, owner
+        self._owner = owner
         self._late: deque[Recorded] = deque()
-        self._late_calls = 0
+        self._intents = Line(loop, self._tell_intents, patience=patience, late=_go_unnoted)
+        self._records = Line(loop, self._tell_records, patience=patience, late=self._keep)
         self._rests_until = float("-inf")
         self._closing = asyncio.Event()
 
     # -- before a send -------------------------------------------------------------------------
 
-    async def intend(self, batch: Sequence[Routed]) -> list[Ticket]:
-        """Note sends that are about to begin; what the ledger knew stands on their tickets."""
+    def intend(self, batch: Sequence[Routed], then: Callable[[Sequence[Ticket]], None]) -> None:
+        """Note sends that are about to begin, then go on; the tickets say what was known."""
         tickets = [Ticket() for _ in batch]
-        if not self._resting():
-            await self._patiently(self._fill(batch, tickets))
-        return tickets
+        if self._resting():
+            then(tickets)
+        else:
+            self._intents.add(list(zip(batch, tickets, strict=True)), lambda: then(tickets))
 
-    async def _fill(self, batch: Sequence[Routed], tickets: Sequence[Ticket]) -> None:
+    async def _tell_intents(self, sends: Sequence[tuple[Routed, Ticket]]) -> None:
         # Where the answer is late, the sends have begun; the tickets still get their numbers.
-        known = await self._ledger.intend([self._intent(routed) for routed in batch])
-        for routed, ticket in zip(batch, tickets, strict=True):
+        intents = [self._intent(routed) for routed, _ in sends]
+        known = await self._guarded(self._ledger.intend(intents)) or {}
+        for routed, ticket in sends:
             ticket.known = known.get(routed.letter.id)
             if ticket.known is not None and ticket.known.possible_duplicate:
                 log.info("message %s: it may have been sent before", routed.letter.id)
@@ -87,28 +92,25 @@ class Scribe:
 
     # -- after it ------------------------------------------------------------------------------
 
-    async def record(self, settlements: Iterable[Settlement]) -> None:
-        """Note what attempts brought, before anything is settled with the queue."""
-        await self._record([one for each in settlements if (one := self._attempted(each))])
+    def record(self, settlements: Iterable[Settlement], then: Callable[[], None]) -> None:
+        """Note what attempts brought, then go on: before anything is settled with the queue."""
+        self._record([one for each in settlements if (one := self._attempted(each))], then)
 
-    async def record_burials(self, settlements: Iterable[Settlement]) -> None:
-        """Note the end of dead letters that the dead-letter queue has confirmed."""
-        await self._record([one for each in settlements if (one := self._buried(each))])
+    def record_burials(self, settlements: Iterable[Settlement], then: Callable[[], None]) -> None:
+        """Note the end of dead letters that the dead-letter queue has confirmed, then go on."""
+        self._record([one for each in settlements if (one := self._buried(each))], then)
 
-    async def _record(self, records: list[Recorded]) -> None:
+    def _record(self, records: Sequence[Recorded], then: Callable[[], None]) -> None:
         if not records:
-            return
-        if self._resting() or self._late:
+            then()
+        elif self._resting() or self._late:
             self._keep(records)
-            return
-        await self._patiently(self._write(records))
+            then()
+        else:
+            self._records.add(records, then)
 
-    async def _write(self, records: list[Recorded]) -> None:
-        try:
-            await self._ledger.record(records)
-        except LedgerUnavailable:
-            self._keep(records)
-            raise
+    async def _tell_records(self, records: Sequence[Recorded]) -> None:
+        await self._guarded(self._ledger.record(records), otherwise=lambda: self._keep(records))
 
     def _attempted(self, settlement: Settlement) -> Recorded | None:
         attempt, letter = settlement.attempt, settlement.letter
@@ -153,28 +155,21 @@ class Scribe:
             to_email=letter.email.to_email,
         )
 
-    # -- patience ------------------------------------------------------------------------------
+    # -- failures ------------------------------------------------------------------------------
 
-    async def _patiently(self, work: Coroutine[Any, Any, None]) -> None:
-        """Wait for the ledger at most its patience; what is under way then goes on by itself."""
-        task = self._loop.loop.create_task(self._guarded(work))
-        done, _ = await asyncio.wait({task}, timeout=self._patience)
-        if done:
-            return
-        self._late_calls += 1
-        self._loop.keep(task)
-        if self._late_calls >= LATE_CALLS:
-            self._rest("it does not answer in time")
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(
+        self, work: Coroutine[Any, Any, T], *, otherwise: Callable[[], None] = lambda: None
+    ) -> T | None:
+        """The answer, or None where there was none; the ledger then gets a rest."""
         try:
-            await work
-            self._late_calls = 0
-        except LedgerUnavailable as error:  # mail goes on; records have been kept for later
+            return await work
+        except LedgerUnavailable as error:  # mail goes on; what was to be recorded is kept
             self._rest(str(error))
         except Exception:  # a fault of our own must not keep mail: it goes on without the ledger
             log.exception("telling the ledger failed")
             self._rest("a fault of our own")
+        otherwise()
+        return None
 
     def _resting(self) -> bool:
         return self._desk.monotonic() < self._rests_until
@@ -254,3 +249,7 @@ class Scribe:
 
     def _now(self) -> int:
         return int(self._desk.wall() * 1_000)
+
+
+def _go_unnoted(_sends: Sequence[tuple[Routed, Ticket]]) -> None:
+    """These are sent without the ledger knowing; a later receive counts them as unrecorded."""

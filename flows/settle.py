@@ -113,13 +113,8 @@ class Settler:
     def _receive(self, settlements: Sequence[Settlement]) -> None:
         if self._scribe is None:
             self.settle(settlements)
-        else:
-            self._loop.spawn(self._record_first(settlements, self._scribe))
-
-    async def _record_first(self, settlements: Sequence[Settlement], scribe: Scribe) -> None:
-        """An acceptance is recorded before the delete: a crash between is no second send."""
-        await scribe.record(settlements)
-        self.settle(settlements)
+        else:  # an acceptance is recorded before the delete: a crash between is no second send
+            self._scribe.record(settlements, lambda: self.settle(settlements))
 
     def settle(self, settlements: Iterable[Settlement]) -> None:
         """Settle each letter with every copy of it that is in hand."""
@@ -203,10 +198,10 @@ class Settler:
                 self._not_buried(item, answer)
             else:
                 taken.append(item.settlement)
-        if self._scribe is not None:
-            await self._scribe.record_burials(taken)
-        for settlement in taken:
-            self._buried(settlement)
+        if self._scribe is None:
+            self._buried(taken)
+        else:
+            self._scribe.record_burials(taken, lambda: self._buried(taken))
 
     async def _offer(self, queue: str, entries: Sequence[Entry]) -> dict[str, str | Fault]:
         try:
@@ -226,7 +221,11 @@ class Settler:
         )  # fmt: skip
         self._add(self._returns, replace(item.settlement, decision=delay))
 
-    def _buried(self, settlement: Settlement) -> None:
+    def _buried(self, settlements: Iterable[Settlement]) -> None:
+        for settlement in settlements:
+            self._delete_buried(settlement)
+
+    def _delete_buried(self, settlement: Settlement) -> None:
         letter, decision = settlement.letter, settlement.decision
         assert isinstance(decision, DeadLetter), "only dead letters are buried"
         log.warning(

@@ -36,31 +36,41 @@ HEALTHY, UNHEALTHY = "healthy", "unhealthy"
 _SENT = Status.SENT.value
 _ENDED = frozenset(status.value for status in TERMINAL)
 
+# One row for all emails, and few statements for all rows below: each step of SQLite lets go of the
+# interpreter's lock and has to win it back from the loop that sends.
 _LOAD = """
-SELECT number, id, status, provider, attempts, doubts, open_since, open_doubtful, open_owner,
-       updated_at, code, detail, queued_at, redriven_at
+SELECT json_group_array(json_array(
+         number, id, status, provider, attempts, doubts, open_since, open_doubtful, open_owner,
+         updated_at, code, detail, queued_at, redriven_at))
   FROM emails WHERE id IN (SELECT value FROM json_each(?))
 """
-_INSERT_EMAIL = "INSERT INTO emails VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_UPDATE = """
-UPDATE emails SET updated_at = ?, status = ?, code = ?, detail = ?, attempts = ?, doubts = ?,
-       open_since = ?, open_doubtful = ?, open_owner = ?, redriven_at = ?{} WHERE number = ?
+_INSERT_EMAIL = "INSERT INTO emails VALUES {}"
+_UPDATE_EMAIL = """
+UPDATE emails SET updated_at = column1, status = column2, code = column3, detail = column4,
+       attempts = column5, doubts = column6, open_since = column7, open_doubtful = column8,
+       open_owner = column9, redriven_at = column10
+  FROM (VALUES {}) WHERE number = column11
 """
-_UPDATE_EMAIL_AND_PROVIDER = _UPDATE.format(", provider = ?")
+_UPDATE_EMAIL_AND_PROVIDER = _UPDATE_EMAIL.replace(
+    "redriven_at = column10", "redriven_at = column10, provider = column12"
+)
 """Apart, because an index hangs on the provider, which every mention of it would touch."""
-_UPDATE_EMAIL = _UPDATE.format("")
 _READ_ATTEMPT = "SELECT kind, possible_duplicate FROM attempts WHERE email = ? AND number = ?"
 _WRITE_ATTEMPT = """
-INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO attempts VALUES {}
     ON CONFLICT (email, number) DO UPDATE SET
        started = iif(excluded.started, excluded.started, started),
        duration = excluded.duration, kind = excluded.kind, code = excluded.code,
        detail = excluded.detail, provider_id = excluded.provider_id,
        possible_duplicate = excluded.possible_duplicate
 """
-_WRITE_EVENT = "INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_WRITE_EVENT = """
+INSERT INTO events
+       (at, email, status, provider, code, detail, number, possible_duplicate, owner)
+VALUES {}
+"""
 _WRITE_COUNT = """
-INSERT INTO counts VALUES (?, ?, ?, ?)
+INSERT INTO counts VALUES {}
     ON CONFLICT DO UPDATE SET value = value + excluded.value
 """
 
@@ -94,6 +104,9 @@ class _Email:
         return self.provider != self.provider_before
 
 
+_SIZES = (64, 16, 4, 1)
+"""Rows of one statement; each size is prepared once and kept by the connection."""
+
 _Attempt = tuple[str | None, bool]
 """Outcome and doubt of an attempt."""
 
@@ -120,31 +133,42 @@ class Book:
         if not missing:
             return
         self._emails.update(dict.fromkeys(missing))
-        rows = self.connection.execute(_LOAD, (orjson.dumps(missing).decode(),))
-        for row in rows:
+        rows = self.connection.execute(_LOAD, (orjson.dumps(missing).decode(),)).fetchone()[0]
+        for row in orjson.loads(rows):
             email = self._emails[row[1]] = _Email(*row)
             email.provider_before = email.provider
 
     def write(self) -> None:
         """Bring everything that has changed into the file; what was read is forgotten."""
-        many = self.connection.executemany
         emails = list(self._changed.values())
-        if new := [each for each in emails if each.new]:
-            many(_INSERT_EMAIL, [_row(each) for each in new])
-        if same := [each for each in emails if not each.new and not each.moved]:
-            many(_UPDATE_EMAIL, [(*_state(each), each.number) for each in same])
-        if moved := [each for each in emails if not each.new and each.moved]:
-            many(
-                _UPDATE_EMAIL_AND_PROVIDER,
-                [(*_state(each), each.provider, each.number) for each in moved],
-            )
-        if self._attempts:
-            many(_WRITE_ATTEMPT, self._attempts)
-        if self._events:
-            many(_WRITE_EVENT, self._events)
-        if self._counts:
-            many(_WRITE_COUNT, [(*what, change) for what, change in self._counts.items() if change])
+        new = [_row(each) for each in emails if each.new]
+        same = [(*_state(each), each.number) for each in emails if not each.new and not each.moved]
+        moved = [
+            (*_state(each), each.number, each.provider)
+            for each in emails
+            if not each.new and each.moved
+        ]
+        counts = [(*what, change) for what, change in self._counts.items() if change]
+        self._write(_INSERT_EMAIL, new)
+        self._write(_UPDATE_EMAIL, same)
+        self._write(_UPDATE_EMAIL_AND_PROVIDER, moved)
+        self._write(_WRITE_ATTEMPT, self._attempts)
+        self._write(_WRITE_EVENT, self._events)
+        self._write(_WRITE_COUNT, counts)
         self._open()
+
+    def _write(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        """Write rows by as few statements as there are sizes kept prepared."""
+        at = 0
+        while at < len(rows):
+            size = next(size for size in _SIZES if size <= len(rows) - at)
+            part = rows[at : at + size]
+            at += size
+            marks = f"({', '.join('?' * len(part[0]))})"
+            values = ", ".join([marks] * size)
+            self.connection.execute(
+                statement.format(values), [value for row in part for value in row]
+            )
 
     # -- the API ---------------------------------------------------------------------------------
 

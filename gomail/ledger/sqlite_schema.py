@@ -21,7 +21,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         # The last attempt stands in its email's row while it is under way (`open_…`; its number is
         # `attempts`, its provider the email's), and in `attempts` from its outcome on, so that the
         # usual email costs one row there, written once. `doubts` counts the rows there that have
-        # no outcome or an unknown one. `redriven_at` is the number of the entry of the last redrive:
+        # no outcome or an unknown one. `redriven_at` is the number of the last redrive's entry:
         # receives count anew from there.
         # Secondary indexes end in the row's number: short, and in the order in which rows come.
         """

@@ -113,6 +113,7 @@ class Scene:
                 "endpoint_url": self.cloud,
             },
             "providers": {"ses": {"endpoint_url": self.post}, "sendgrid": {"base_url": self.post}},
+            "ledger": {"url": f"sqlite:{self.folder / 'ledger.db'}"},
         }
         file = self.folder / "bytewax.yaml"
         file.write_text(json.dumps(given | settings))  # JSON is YAML
