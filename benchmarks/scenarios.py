@@ -5,14 +5,20 @@ different runs compare only on the same machine at the same hour; counts hold an
 """
 
 import random
+import socket
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from benchmarks.stage import Stage, Worker, stage
+from gomail.ledger import EmailRecord, Status
 
 LATENCY = 0.05
 KILLS_VISIBILITY = 12
+KILLS_DISPATCH = {"visibility_timeout": KILLS_VISIBILITY, "send_timeout": 1, "drain_timeout": 3}
 
 
 def _line(name: str, **figures: object) -> None:
@@ -117,28 +123,13 @@ def outages(count: int = 8_000) -> None:
 
 
 def kills(count: int = 5_000, times: int = 10) -> None:
-    """SIGKILL again and again: nothing lost, duplicates at most what was in hand."""
-    dispatch = {"visibility_timeout": KILLS_VISIBILITY, "send_timeout": 1, "drain_timeout": 3}
-    with stage(dispatch=dispatch) as on:
-        on.fill(count)
-        for provider in ("ses", "sendgrid"):
-            on.fault(provider, latency=LATENCY)
-        in_hand: list[tuple[float, int]] = []
-        pause = random.Random(7)
-        for number in range(times):
-            worker = on.worker(log=f"worker-{number}.log")
-            target = on.mailbox()["distinct_ids"] + count // (times + 1)
-            on.until(min(target, count), timeout=60, what="kills")
-            time.sleep(pause.random() * 0.05)
-            worker.kill()
-            in_hand.append((time.monotonic(), on.hidden() - _left_behind(in_hand)))
-        worker = on.worker()
-        on.until(count, timeout=60, what="kills")
+    """SIGKILL again and again, no ledger: nothing lost, duplicates at most what was in hand."""
+    with stage(dispatch=KILLS_DISPATCH, ledger="") as on:
+        held = _kill(on, count, times)
         left, seen = on.until_empty(timeout=60), on.mailbox()
-        held = sum(number for _, number in in_hand)
         lost = count - seen["distinct_ids"] - left["dead"]
         _line(
-            "kill -9", kills=times, lost=lost, duplicates=seen["duplicates"],
+            "kill -9, no ledger", kills=times, lost=lost, duplicates=seen["duplicates"],
             in_hand_at_kills=held, left=left,
         )  # fmt: skip
         _check(
@@ -148,13 +139,127 @@ def kills(count: int = 5_000, times: int = 10) -> None:
         )
 
 
+def ledger_kills(count: int = 10_000, times: int = 20) -> None:
+    """SIGKILL with a ledger: every email ends as sent, every duplicate is among the flagged."""
+    with stage(dispatch=KILLS_DISPATCH) as on:
+        _kill(on, count, times)
+        left, accepted = on.until_empty(timeout=60), on.accepted()
+        on.workers[-1].stop()
+        ids = [f"m{number}" for number in range(count)]
+        records = on.records(ids)
+        unsent = [one for one, record in zip(ids, records, strict=True) if not _is_sent(record)]
+        flagged = {record.id for record in records if record and _is_flagged(record)}
+        twice = {one for one, times_ in accepted.items() if times_ > 1}
+        _line(
+            "kill -9, ledger", kills=times, lost=count - len(accepted), duplicates=len(twice),
+            flagged=len(flagged), flagged_for_nothing=len(flagged - twice),
+            not_known_as_sent=len(unsent), left=left,
+        )  # fmt: skip
+        _check(
+            (len(accepted) == count, f"{count - len(accepted)} lost"),
+            (not any(left.values()), f"left: {left}"),
+            (not unsent, f"not known as sent: {unsent[:5]}"),
+            (twice <= flagged, f"duplicates that are not flagged: {sorted(twice - flagged)[:5]}"),
+        )
+
+
+def _kill(on: Stage, count: int, times: int) -> int:
+    """Send emails with a worker that is killed again and again; how many it held in all."""
+    on.fill(count)
+    for provider in ("ses", "sendgrid"):
+        on.fault(provider, latency=LATENCY)
+    in_hand: list[tuple[float, int]] = []
+    pause = random.Random(7)
+    for number in range(times):
+        worker = on.worker(log=f"worker-{number}.log")
+        target = on.mailbox()["distinct_ids"] + count // (times + 1)
+        on.until(min(target, count), timeout=60, what="kills")
+        time.sleep(pause.random() * 0.05)
+        worker.kill()
+        in_hand.append((time.monotonic(), on.hidden() - _left_behind(in_hand)))
+    on.worker()
+    on.until(count, timeout=60, what="kills")
+    return sum(number for _, number in in_hand)
+
+
 def _left_behind(in_hand: list[tuple[float, int]]) -> int:
     """What workers killed before had in hand and is still hidden."""
     hidden_since = time.monotonic() - KILLS_VISIBILITY + 0.5
     return sum(number for at, number in in_hand if at > hidden_since)
 
 
-SCENARIOS: dict[str, Callable[[], object]] = {"drain": drain, "outages": outages, "kills": kills}
+def _is_sent(record: EmailRecord | None) -> bool:
+    return record is not None and record.status is Status.SENT
+
+
+def _is_flagged(record: EmailRecord) -> bool:
+    return any(attempt.possible_duplicate for attempt in record.attempts)
+
+
+def redis_restart(count: int = 5_000) -> None:
+    """Redis stopped and started in mid-run: nothing lost, sending never stops."""
+    with _redis() as (url, server), stage(ledger=url) as on:
+        on.fill(count)
+        for provider in ("ses", "sendgrid"):
+            on.fault(provider, latency=LATENCY)
+        on.worker()
+        on.until(count // 4, timeout=60, what="redis")
+        server.stop()
+        before = on.mailbox()["distinct_ids"]
+        meanwhile = on.until(min(count, before + count // 4), timeout=60, what="redis is down")
+        server.start()
+        on.until(count, timeout=60, what="redis")
+        left, seen = on.until_empty(), on.mailbox()
+        _line(
+            "redis restarted", accepted=seen["distinct_ids"], duplicates=seen["duplicates"],
+            while_down=f"{count // 4} in {meanwhile:.1f} s", left=left,
+        )  # fmt: skip
+        _check(
+            (seen["distinct_ids"] == count, f"{seen} is not {count}"),
+            (not any(left.values()), f"left on the queues: {left}"),
+        )
+
+
+class _Server:
+    """A Redis server of our own that can be stopped and started on one port."""
+
+    def __init__(self, folder: str, port: int) -> None:
+        self._arguments = [
+            "redis-server", "--port", str(port), "--dir", folder, "--save", "", "--appendonly",
+            "yes", "--bind", "127.0.0.1",
+        ]  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._arguments, stdout=subprocess.DEVNULL)
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.terminate()
+            self._process.wait(timeout=10)
+
+
+@contextmanager
+def _redis() -> Iterator[tuple[str, _Server]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    with tempfile.TemporaryDirectory() as folder:
+        server = _Server(folder, port)
+        server.start()
+        try:
+            yield f"redis://127.0.0.1:{port}/0", server
+        finally:
+            server.stop()
+
+
+SCENARIOS: dict[str, Callable[[], object]] = {
+    "drain": drain,
+    "outages": outages,
+    "kills": kills,
+    "ledger-kills": ledger_kills,
+    "redis-restart": redis_restart,
+}
 
 
 def main(names: list[str]) -> int:

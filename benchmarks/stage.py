@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ import orjson
 
 from gomail.email import Email, Message, encode
 from gomail.http import AiohttpTransport
-from gomail.ledger import Queued
+from gomail.ledger import EmailRecord, Ledger, Queued
 from gomail.ledger.table import open_ledger
 from gomail.queue import Entry
 from gomail.queue.sqs import SqsQueue, open_queue
@@ -98,6 +99,19 @@ class Stage:
     def mailbox(self) -> dict[str, Any]:
         """How many emails were accepted, by whom, how many ids, how many twice."""
         return self.ask("GET", "/mailbox/count")
+
+    def accepted(self) -> Counter[str]:
+        """How often each id was accepted."""
+        ids: Counter[str] = Counter()
+        after = 0
+        while emails := self.ask("GET", f"/mailbox?after={after}&limit=10000&brief=yes")["emails"]:
+            ids.update(email["id"] for email in emails)
+            after = emails[-1]["seq"]
+        return ids
+
+    def records(self, ids: Sequence[str]) -> list[EmailRecord | None]:
+        """What the ledger says of emails."""
+        return asyncio.run(_records(self, ids))
 
     def calls(self) -> dict[str, Any]:
         """What each provider and the queue were asked."""
@@ -249,10 +263,22 @@ async def _fill(on: Stage, count: int, first: int, size: int) -> None:
     await _note(on, [f"m{first + number}" for number in range(count)])
 
 
+def _ledger(on: Stage) -> Ledger | None:
+    environment = {**ENVIRONMENT, "GOMAIL_CONFIG": str(on.config)}
+    return open_ledger(load(environ=environment), environment)
+
+
+async def _records(on: Stage, ids: Sequence[str]) -> list[EmailRecord | None]:
+    ledger = _ledger(on)
+    assert ledger is not None, "asked of a stage with a ledger only"
+    records = [await ledger.email(one) for one in ids]
+    await ledger.close()
+    return records
+
+
 async def _note(on: Stage, ids: Sequence[str]) -> None:
     """Tell the ledger of the emails, as the API does."""
-    environment = {**ENVIRONMENT, "GOMAIL_CONFIG": str(on.config)}
-    ledger = open_ledger(load(environ=environment), environment)
+    ledger = _ledger(on)
     if ledger is None:
         return
     now = int(time.time() * 1_000)
