@@ -6,13 +6,12 @@ leaves a rest, so that the write-ahead log is not begun anew; once that is `WRIT
 a commit does the small rest.
 """
 
-import asyncio
 import logging
 import sqlite3
 import threading
 
 from gomail.errors import ConfigurationError
-from gomail.ledger.sqlite_threads import Open
+from gomail.ledger.sqlite_threads import Open, ended
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ class Checkpoints:
     async def close(self) -> None:
         """End once the checkpoint under way is done."""
         self._ended.set()
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        await ended(self._thread)
 
     def _run(self) -> None:
         connection: sqlite3.Connection | None = None

@@ -39,6 +39,10 @@ LINGER = 0.01
 """Seconds that works which can wait are kept for others; far below a caller's patience."""
 
 
+CLOSING_LOOK = 0.002
+"""Seconds between two looks at a thread that is ending."""
+
+
 class Urgency(Enum):
     """When a work is done, and whether it is once its caller has gone on."""
 
@@ -103,7 +107,7 @@ class _Worker:
         if not self._closed:
             self._closed = True
             self._pending.put(None)
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        await ended(self._thread)
 
     def _run(self) -> None:
         while (works := self._take()) is not None:
@@ -211,6 +215,16 @@ class Writer(_Worker):
         book.write()
         connection.execute("COMMIT")
         return results
+
+
+async def ended(thread: threading.Thread) -> None:
+    """Wait for a thread that has been told to end.
+
+    Not by a further thread: a dispatcher closes its ledger while the interpreter shuts down, when
+    none can be started any more.
+    """
+    while thread.is_alive():  # noqa: ASYNC110 - a thread sets no event after its end
+        await asyncio.sleep(CLOSING_LOOK)
 
 
 def _given_up(work: Work) -> bool:

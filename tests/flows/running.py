@@ -12,8 +12,8 @@ from typing import Any
 from bytewax.dataflow import Dataflow
 from bytewax.testing import cluster_main, run_main
 
-from flows.loop import Loop
 from flows.dispatch import Parts, assemble, wire
+from flows.loop import Loop
 from gomail.email import encode
 from gomail.settings import Settings
 from tests.builders import message

@@ -16,6 +16,15 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DOWN, UP_AGAIN = (False, 1), (True, 2)
 
 
+def verdicts(changes):
+    """Announcements of a new verdict, which begin without a round against it."""
+    return [
+        (healthy, verdict)
+        for healthy, verdict, contradicting in changes
+        if not contradicting and verdict
+    ]
+
+
 class Step:
     """A health step and the clock it goes by."""
 
@@ -29,7 +38,11 @@ class Step:
         return timedelta(seconds=self.now - 100.0)
 
     def see(self, *signs, verdict=0):
-        """The changes that these signs bring."""
+        """The changes of verdict that these signs bring."""
+        return verdicts(self.announced(*signs, verdict=verdict))
+
+    def announced(self, *signs, verdict=0):
+        """Every announcement that these signs bring."""
         changes, discard = self.step.on_batch([Observation(sign, verdict) for sign in signs])
         assert not discard
         return changes
@@ -37,7 +50,7 @@ class Step:
     def wake(self):
         changes, discard = self.step.on_notify()
         assert not discard
-        return changes
+        return verdicts(changes)
 
     def wakes_in(self):
         """Seconds until it wants to be woken."""
@@ -51,6 +64,13 @@ def test_three_failing_rounds_are_announced_once_as_a_change():
     assert step.see(*[BAD] * 29) == []
     assert step.see(BAD) == [DOWN]
     assert step.see(*[BAD] * 30, verdict=1) == []
+
+
+def test_each_round_against_the_verdict_is_announced_with_their_number_in_a_row():
+    step = Step()
+
+    assert step.announced(*[BAD] * 20) == [(True, 0, 1), (True, 0, 2)]
+    assert step.announced(*[GOOD] * 20) == [(True, 0, 0)]
 
 
 def test_a_change_and_its_return_may_come_of_two_batches():
@@ -182,20 +202,24 @@ def test_a_new_step_announces_nothing():
 
 
 def test_each_change_reaches_every_part_and_each_part_itself():
-    copies = to_every_worker(("ses", DOWN))
+    copies = to_every_worker(("ses", (*DOWN, 0)))
 
-    sink = ViewSink(Desk(Rules({"ses": 1})))
+    sink = ViewSink(Desk(Rules({"ses": 1})), print)
     assert [part for part, _ in copies] == sink.list_parts() == PARTS
-    assert {change for _, change in copies} == {("ses", DOWN)}
+    assert {change for _, change in copies} == {("ses", (*DOWN, 0))}
     assert [PARTS[sink.part_fn(part)] for part in PARTS] == PARTS
 
 
 def test_the_view_tells_the_routers_and_logs_news_only(caplog):
     desk = Desk(Rules({"ses": 1, "sendgrid": 1}))
     lanes = [desk.lane(0), desk.lane(1)]
-    view = ViewSink(desk).build_part("publish", "000", None)
+    told = []
+    view = ViewSink(desk, lambda *news: told.append(news)).build_part("publish", "000", None)
 
-    view.write_batch([("ses", DOWN), ("ses", DOWN)])
+    view.write_batch([("ses", (*DOWN, 0)), ("ses", (*DOWN, 3))])
+
+    assert told == [("ses", False, 1)]
+    assert desk.reports()[1].good_rounds == 3
 
     assert [lane.router.exit("ses").healthy for lane in lanes] == [False, False]
     assert [lane.router.exit("sendgrid").healthy for lane in lanes] == [True, True]
