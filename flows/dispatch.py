@@ -67,6 +67,8 @@ class Parts:
     thresholds: Thresholds
     told: Told
     """Who wants to know of new verdicts."""
+    scribe: Scribe | None = None
+    """Who writes to the ledger, where there is one; to be closed at the end."""
 
 
 def flow() -> Dataflow:
@@ -130,7 +132,10 @@ def build(settings: Settings) -> Parts:
     queue, providers = loop.wait(_open(settings, keys, transport))
     atexit.register(lambda: loop.wait(transport.close()))
     ledger = loop.wait(_open_ledger(settings))
-    return assemble(settings, loop=loop, queue=queue, providers=providers, ledger=ledger)
+    parts = assemble(settings, loop=loop, queue=queue, providers=providers, ledger=ledger)
+    if (scribe := parts.scribe) is not None:
+        atexit.register(lambda: loop.wait(scribe.close()))
+    return parts
 
 
 def assemble(
@@ -192,6 +197,7 @@ def assemble(
         stop=stop,
         thresholds=_thresholds(settings),
         told=scribe.tell_verdict if scribe else _nobody,
+        scribe=scribe,
     )
 
 
@@ -203,7 +209,6 @@ def _scribe(settings: Settings, loop: Loop, desk: Desk, ledger: Ledger) -> Scrib
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     scribe = Scribe(loop, ledger, desk, patience=settings.ledger.patience, owner=owner)
     loop.call(lambda: loop.spawn(scribe.report()))
-    atexit.register(lambda: loop.wait(scribe.close()))
     return scribe
 
 

@@ -36,29 +36,31 @@ class Line(Generic[T]):
         self._busy = False
         self._items: list[T] = []
         self._waiting: list[Then] = []
+        self._answered: Then = lambda: None
+        """Stops the clock of those who wait for a turn; it goes with them into their call."""
 
     def add(self, items: Sequence[T], then: Then) -> None:
         """Have items told; `then` is called when they were, or when patience has run out."""
         self._items += items
+        if not self._waiting:
+            clock = self._loop.loop.call_later(self._patience, self._run_out, self._waiting)
+            self._answered = clock.cancel
         self._waiting.append(then)
         if not self._busy:
             self._begin()
-        elif len(self._waiting) == 1:
-            self._loop.loop.call_later(self._patience, self._run_out, self._waiting)
 
     def _run_out(self, waiting: list[Then]) -> None:
-        """Those who still wait for their turn go on; the call before theirs takes too long."""
+        """These go on, whether the call before theirs takes too long or their own."""
         if waiting is self._waiting:
             items, self._items, self._waiting = self._items, [], []
             self._late(items)
-            _go_on(waiting)
+        _go_on(waiting)
 
     def _begin(self) -> None:
         self._busy = True
         items, self._items = self._items, []
         waiting, self._waiting = self._waiting, []
-        timer = self._loop.loop.call_later(self._patience, _go_on, waiting)
-        self._loop.spawn(self._turn(items, waiting, timer.cancel))
+        self._loop.spawn(self._turn(items, waiting, self._answered))
 
     async def _turn(self, items: Sequence[T], waiting: list[Then], answered: Then) -> None:
         try:

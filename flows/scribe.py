@@ -31,6 +31,8 @@ MOST_LATE = 20_000
 """Records kept for a ledger that is down: about 10 MB."""
 LATE_BATCH = 500
 REPORT_INTERVAL = 5.0
+CLOSING_PATIENCE = 3.0
+"""Seconds for what is late, and then for the ledger to close, when the process ends."""
 
 
 class Scribe:
@@ -52,6 +54,7 @@ class Scribe:
         self._loop, self._ledger, self._desk = loop, ledger, desk
         self._owner = owner
         self._late: deque[Recorded] = deque()
+        self._catching_up: asyncio.Task[None] | None = None
         self._intents = Line(loop, self._tell_intents, patience=patience, late=_go_unnoted)
         self._records = Line(loop, self._tell_records, patience=patience, late=self._keep)
         self._rests_until = float("-inf")
@@ -123,7 +126,8 @@ class Scribe:
             status=after_attempt(outcome.kind, settlement.decision),
             at=self._now(),
             provider=attempt.routed.provider,
-            number=known.number if known else 0,
+            # An email that has ended got no number: the one it had belongs to another attempt.
+            number=known.number if known and known.ended is None else 0,
             kind=outcome.kind,
             code=outcome.code,
             detail=outcome.detail,
@@ -180,9 +184,10 @@ class Scribe:
         self._rests_until = self._desk.monotonic() + REST
 
     def _keep(self, records: Sequence[Recorded]) -> None:
-        if not self._late:
-            self._loop.spawn(self._catch_up())
         self._late.extend(records)
+        if self._catching_up is None or self._catching_up.done():
+            self._catching_up = self._loop.loop.create_task(self._catch_up())
+            self._loop.keep(self._catching_up)
         while len(self._late) > MOST_LATE:
             self._late.popleft()
             self.missing += 1
@@ -194,15 +199,24 @@ class Scribe:
         while self._late:
             await self._pause(max(0.05, self._rests_until - self._desk.monotonic()))
             batch = list(islice(self._late, LATE_BATCH))
-            try:
-                await self._ledger.record(batch)
-            except LedgerUnavailable as error:  # kept, and tried again after the rest
-                self._rest(str(error))
-                if self._closing.is_set():
-                    return
-                continue
-            for _ in batch:
-                self._late.popleft()
+            if await self._told(batch):
+                for record in batch:  # those that were too many meanwhile are gone already
+                    if self._late and self._late[0] is record:
+                        self._late.popleft()
+            elif self._closing.is_set():
+                return
+
+    async def _told(self, batch: Sequence[Recorded]) -> bool:
+        try:
+            await self._ledger.record(batch)
+        except LedgerUnavailable as error:  # kept, and tried again after the rest
+            self._rest(str(error))
+        except Exception:  # as above; states are late for as long as the fault lasts
+            log.exception("telling the ledger what is late failed")
+            self._rest("a fault of our own")
+        else:
+            return True
+        return False
 
     async def _pause(self, seconds: float) -> None:
         if self._closing.is_set():
@@ -241,11 +255,14 @@ class Scribe:
     async def close(self) -> None:
         """Try once more to tell what is late, then let go of the ledger."""
         self._closing.set()
-        if self._late:
-            await self._catch_up()
+        if self._catching_up is not None:
+            await asyncio.wait([self._catching_up], timeout=CLOSING_PATIENCE)
         if self._late:
             log.error("ledger: %d states are missing", len(self._late))
-        await self._ledger.close()
+        try:
+            await asyncio.wait_for(self._ledger.close(), CLOSING_PATIENCE)
+        except TimeoutError:
+            log.warning("ledger: it does not close; the process ends without it")
 
     def _now(self) -> int:
         return int(self._desk.wall() * 1_000)

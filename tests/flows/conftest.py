@@ -3,12 +3,21 @@
 import pytest
 
 from tests.flows import running
+from tests.flows.fake_ledger import FakeLedger
 from tests.flows.running import World
 
 
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture
+def ledger(world, tmp_path):
+    """The world's ledger."""
+    world.ledger = FakeLedger(tmp_path)
+    yield world.ledger
+    world.ledger.close_all()
 
 
 @pytest.fixture(params=["one_worker", "two_workers", "two_processes"])

@@ -1,6 +1,7 @@
 """Runs the dispatch dataflow over fakes in threads of its own, and sees that it ends."""
 
 import asyncio
+import inspect
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from flows.loop import Loop
 from gomail.email import encode
 from gomail.settings import Settings
 from tests.builders import message
+from tests.flows.fake_ledger import FakeLedger
 from tests.flows.fakes import FakeProvider, FakeQueue
 
 PATIENCE_SECONDS = 10
@@ -30,25 +32,31 @@ def settings(
     *,
     queues: Mapping[str, Any] | None = None,
     health: Mapping[str, Any] | None = None,
+    patience: float = PATIENCE_SECONDS,
     **given: Any,
 ) -> Settings:
-    """Settings of a flow over two queues and two providers; further names are `dispatch`'s."""
+    """Settings of a flow over two queues and two providers; further names are `dispatch`'s.
+
+    `patience` is that with the ledger: what a test does not cut short is waited for.
+    """
     return Settings(
         queues={"urls": [ONE, TWO], "dead_letter": DEAD, **(queues or {})},
         providers={"ses": {}, "sendgrid": {}},
         aws={"region": "eu-west-1"},
         dispatch=given,
         health=health or {},
+        ledger={"patience": patience},
     )
 
 
 @dataclass
 class World:
-    """What is around the dataflow: the queues and the providers."""
+    """What is around the dataflow: the queues, the providers, and a ledger where there is one."""
 
     queue: FakeQueue = field(default_factory=lambda: FakeQueue(ONE, TWO, DEAD))
     ses: FakeProvider = field(default_factory=lambda: FakeProvider("ses"))
     sendgrid: FakeProvider = field(default_factory=lambda: FakeProvider("sendgrid"))
+    ledger: FakeLedger | None = None
 
     @property
     def providers(self) -> dict[str, FakeProvider]:
@@ -83,13 +91,37 @@ class World:
         return self.queue.on(DEAD)
 
 
+class Reach:
+    """What a process reaches of a fake, until it dies; calls that are under way then end."""
+
+    def __init__(self, real: Any, died: threading.Event) -> None:
+        self._real, self._died = real, died
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._real, name)
+        return self._called(found) if inspect.iscoroutinefunction(found) else found
+
+    def _called(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        async def reached(*args: Any, **given: Any) -> Any:
+            if self._died.is_set():
+                raise asyncio.CancelledError
+            return await call(*args, **given)
+
+        return reached
+
+
 class Process:
     """What would be one dispatch process: its parts, its loop, and the thread of its worker."""
 
     def __init__(self, given: Settings, world: World, enter: Enter) -> None:
         self._loop = Loop()
+        self._died = threading.Event()
         self.parts: Parts = assemble(
-            given, loop=self._loop, queue=world.queue, providers=world.providers
+            given,
+            loop=self._loop,
+            queue=Reach(world.queue, self._died),
+            providers={name: Reach(one, self._died) for name, one in world.providers.items()},
+            ledger=Reach(world.ledger, self._died) if world.ledger else None,
         )
         self.error: BaseException | None = None
         self._dataflow = wire(self.parts)
@@ -110,11 +142,26 @@ class Process:
     def join(self, seconds: float) -> None:
         self._thread.join(seconds)
 
-    def close(self) -> None:
-        """End the loop, and what may still run on it."""
+    def close(self) -> float:
+        """End as a process does: let go of the ledger, then of the loop; seconds it took."""
+        began = time.monotonic()
         if self._loop.loop.is_running():
-            self._loop.wait(_cancel_all())
-            self._loop.close()
+            if self.parts.scribe is not None:
+                self._loop.wait(asyncio.wait_for(self.parts.scribe.close(), PATIENCE_SECONDS))
+            self._end_loop()
+        return time.monotonic() - began
+
+    def die(self) -> None:
+        """End as by SIGKILL: nothing it does from now on reaches anybody."""
+        self._died.set()
+        self._end_loop()
+        self.parts.stop._drain_timeout = 0
+        self.parts.stop.ask()
+        self.join(PATIENCE_SECONDS)
+
+    def _end_loop(self) -> None:
+        self._loop.wait(_cancel_all())
+        self._loop.close()
 
     def has_all_given_back(self) -> bool:
         """Whether no letter is in hand and no room is taken."""
@@ -259,4 +306,6 @@ def dispatching(
             one.queue.end_polls()
             for provider in one.providers.values():
                 provider.release()
+            if one.ledger is not None:
+                one.ledger.release()
         dispatch.close()
