@@ -1,11 +1,13 @@
 """Puts one batch onto some queue: one after another until each message has a verdict.
 
-What a queue did not confirm is offered to the next one under the same id. After a time-out the
-first queue may have taken it all the same; the dispatcher knows such copies by their id.
+What a queue did not confirm is offered to the next one under the same id, and when all have
+refused, again from the first while there is time: a throttle or a restart is soon over. After a
+time-out a queue may have taken it all the same; the dispatcher knows such copies by their id.
 """
 
+import asyncio
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum, auto
 
 from gomail.errors import QueueError
@@ -20,6 +22,8 @@ Verdicts = dict[str, "Verdict"]
 _SHARE = 0.5
 # With less than this left no further queue is asked: it could only add copies nobody is told of.
 _LEAST_SECONDS = 0.05
+# Between two rounds over all queues: what made every one of them refuse gets a chance to end.
+_PAUSE_SECONDS = 0.5
 
 _OVERSIZE_CODES = {"BatchRequestTooLong", "MessageTooLong"}
 _CHARACTER_CODES = {"InvalidMessageContents"}
@@ -38,8 +42,15 @@ class Failover:
     """Delivers batches to the queues in the order of the rota."""
 
     def __init__(
-        self, sender: Sender, rota: Rota, *, now: Callable[[], float], log: QuietLog
+        self,
+        sender: Sender,
+        rota: Rota,
+        *,
+        now: Callable[[], float],
+        log: QuietLog,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._pause = pause
         self._sender = sender
         self._rota = rota
         self._now = now
@@ -49,6 +60,16 @@ class Failover:
         """Get a verdict for every entry before the deadline."""
         verdicts: Verdicts = {}
         left = list(entries)
+        while True:
+            verdicts |= await self._round(left, deadline)
+            left = [entry for entry in left if entry.key not in verdicts]
+            if not left or deadline - self._now() < _PAUSE_SECONDS + _LEAST_SECONDS:
+                return verdicts | {entry.key: Verdict.UNAVAILABLE for entry in left}
+            await self._pause(_PAUSE_SECONDS)
+
+    async def _round(self, left: Sequence[Entry], deadline: float) -> Verdicts:
+        """Offer the entries to one queue after the other."""
+        verdicts: Verdicts = {}
         queues = self._rota.order(self._now())
         for queue in queues:
             remaining = deadline - self._now()
@@ -57,7 +78,7 @@ class Failover:
             timeout = remaining if queue == queues[-1] else remaining * _SHARE
             verdicts |= await self._offer(queue, left, timeout)
             left = [entry for entry in left if entry.key not in verdicts]
-        return verdicts | {entry.key: Verdict.UNAVAILABLE for entry in left}
+        return verdicts
 
     async def _offer(self, queue: str, entries: Sequence[Entry], timeout: float) -> Verdicts:
         """Offer entries to one queue; those it answers nothing final about are left out."""

@@ -22,7 +22,8 @@ def settings(*, ledger: str = "", **ingest: object) -> Settings:
         queues={"urls": [Q1, Q2], "dead_letter": "http://queues.example.com/1/dead"},
         providers={"ses": {}},
         aws={"region": "eu-west-1"},
-        ingest={"web_client": "", **ingest},
+        # Short, so that a queue that refuses for good costs no test the time of a second round.
+        ingest={"web_client": "", "enqueue_timeout": 0.5, **ingest},
         ledger={"url": ledger},
     )
 

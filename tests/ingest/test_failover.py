@@ -16,7 +16,11 @@ QUEUES = [Q1, Q2, "q3", "q4"]
 
 def failover(queue, clock, queues=(Q1, Q2)):
     log = QuietLog(logging.getLogger("ingest"), now=clock.time)
-    return Failover(queue, Rota(queues, room=8), now=clock.time, log=log)
+
+    async def pause(seconds):
+        clock.move(seconds)
+
+    return Failover(queue, Rota(queues, room=8), now=clock.time, log=log, pause=pause)
 
 
 def deliver(queue, clock, *keys, queues=(Q1, Q2), seconds=5.0):
@@ -95,10 +99,37 @@ def test_a_dead_queue_is_named_once_every_few_seconds(caplog):
     batches = failover(queue, clock, [Q1])
 
     for _ in range(5):
-        asyncio.run(batches.deliver([Entry("a", "{}")], clock.time() + 5))
+        asyncio.run(batches.deliver([Entry("a", "{}")], clock.time() + 0.5))
     clock.move(10)
-    asyncio.run(batches.deliver([Entry("a", "{}")], clock.time() + 5))
+    asyncio.run(batches.deliver([Entry("a", "{}")], clock.time() + 0.5))
 
     first, second = caplog.messages
     assert first == f"queue {Q1} took nothing: down"
     assert second == f"queue {Q1} took nothing: down (and 4 more like it)"
+
+
+def test_when_every_queue_refuses_at_once_they_are_asked_again_while_there_is_time():
+    clock, queue = ScriptedClock(), ScriptedQueue()
+    back_at = clock.now + 2.0
+
+    def script(_name, entries):
+        if clock.now < back_at:
+            raise QueueUnavailable("throttled")
+        return {entry.key: f"sqs-{entry.key}" for entry in entries}
+
+    queue.script = script
+
+    assert deliver(queue, clock, "a") == {"a": Verdict.QUEUED}
+    assert clock.now == back_at
+
+
+def test_queues_that_refuse_to_the_end_are_given_up_at_the_deadline_and_not_before():
+    clock, queue = ScriptedClock(), ScriptedQueue()
+
+    def script(_name, _entries):
+        raise QueueUnavailable("throttled")
+
+    queue.script = script
+
+    assert deliver(queue, clock, "a") == {"a": Verdict.UNAVAILABLE}
+    assert 4.4 <= clock.now - 100.0 <= 5.0

@@ -1,0 +1,270 @@
+"""A ledger in trouble: mail goes on, nothing is sent twice, and states come late rather than never."""
+
+import threading
+import time
+
+import pytest
+
+from flows import scribe
+from tests.flows.fake_ledger import Broken, Deaf, Down, Lost, Silent, Slow
+from tests.flows.fakes import answering
+from tests.flows.running import ONE, dispatching, settings
+from tests.ledger.notes import recorded
+
+pytestmark = pytest.mark.timeout(60)
+
+SHORT = 0.05
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """What the scribe waits for between tries and at its end takes hundredths."""
+    monkeypatch.setattr(scribe, "REST", 0.03)
+    monkeypatch.setattr(scribe, "CLOSING_PATIENCE", 0.2)
+
+
+def are_known_as_sent(ledger, ids):
+    assert [ledger.record_of(id_).status for id_ in ids] == ["sent"] * len(ids)
+
+
+TROUBLES = {
+    "down": Down(),
+    "with lost answers": Lost(),
+    "silent": Silent(),
+    "deaf": Deaf(),
+    "slow": Slow(2 * SHORT),
+    "broken": Broken(),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
+def test_whatever_ails_the_ledger_everything_is_accepted_once(world, ledger, by, trouble):
+    ledger.always(trouble)
+    ids = world.mail(40)
+
+    with dispatching(world, by=by, given=settings(patience=SHORT)) as dispatch:
+        dispatch.until_settled()
+
+    assert sorted(world.calls) == sorted(ids)
+
+
+@pytest.mark.parametrize(
+    "trouble", [Down(), Lost(), Broken()], ids=["down", "with lost answers", "broken"]
+)
+def test_what_a_ledger_in_trouble_missed_it_is_told_once_it_is_back(world, ledger, trouble):
+    ledger.always(trouble)
+    ids = world.mail(20)
+
+    with dispatching(world) as dispatch:
+        dispatch.until_settled()
+        ledger.always(None)
+        dispatch.until(lambda: late(dispatch) == 0)
+        are_known_as_sent(ledger, ids)
+
+    assert [ledger.history(id_)[1] for id_ in ids] == [["accepted"]] * 20
+
+
+def late(dispatch):
+    return len(dispatch.parts.scribe._late)
+
+
+@pytest.mark.parametrize("trouble", [Silent(), Deaf()], ids=["silent", "deaf"])
+def test_what_a_ledger_that_hung_missed_it_is_told_once_it_is_released(world, ledger, trouble):
+    ledger.always(trouble, "record")
+    ids = world.mail(20)
+
+    with dispatching(world, given=settings(patience=SHORT)) as dispatch:
+        dispatch.until_settled()
+        ledger.always(None, "record")
+        ledger.release()
+        dispatch.until(lambda: {one.id for one in ledger.told} == set(ids))
+
+    are_known_as_sent(ledger, ids)
+
+
+def test_a_ledger_that_hangs_costs_each_batch_its_patience_and_no_more(world, ledger):
+    ledger.always(Silent(), "intend", "record")
+    patience, batches = 0.3, 3
+
+    with dispatching(world, given=settings(patience=patience)) as dispatch:
+        for number in range(batches):
+            began = time.monotonic()
+            world.mail(10, first=10 * number, queues=[ONE])
+            dispatch.until(lambda number=number: len(world.calls) == 10 * (number + 1))
+            assert 0.9 * patience < time.monotonic() - began < 1.8 * patience
+        dispatch.until_settled()
+
+    assert len(world.accepted) == 10 * batches
+
+
+def test_a_call_behind_a_slow_one_is_waited_for_no_longer_than_patience_in_all(world, ledger):
+    patience = 0.4
+    ledger.script("intend", Slow(0.75 * patience), Silent())
+
+    with dispatching(world, given=settings(patience=patience)) as dispatch:
+        world.mail(1, queues=[ONE])
+        dispatch.until(lambda: ledger.asked["intend"] == 1)
+        began = time.monotonic()
+        world.mail(1, first=1, queues=[ONE])
+        dispatch.until(lambda: "m-1" in world.calls)
+        assert time.monotonic() - began < 1.4 * patience
+
+
+def test_after_a_failure_the_ledger_is_left_alone_for_a_while(world, ledger, monkeypatch):
+    monkeypatch.setattr(scribe, "REST", 30.0)
+    ledger.script("intend", Down())
+    world.mail(1)
+
+    with dispatching(world) as dispatch:
+        dispatch.until_settled()
+        world.mail(20, first=1)
+        dispatch.until_settled()
+        assert (ledger.asked["intend"], ledger.asked["record"]) == (1, 0)
+
+    # At its end the process tries once more, whether or not the ledger has had its rest.
+    are_known_as_sent(ledger, [f"m-{number}" for number in range(21)])
+
+
+def test_a_failure_is_told_once_and_not_for_each_call(world, ledger, caplog):
+    ledger.always(Down())
+    world.mail(40)
+
+    with dispatching(world) as dispatch:
+        dispatch.until_settled()
+
+    assert 1 <= caplog.text.count("mail goes on without it") < 20
+
+
+@pytest.mark.parametrize("trouble", [Down(), Silent(), Broken()], ids=["down", "silent", "broken"])
+def test_a_process_whose_ledger_is_down_for_good_ends_in_time_and_says_so(
+    world, ledger, caplog, trouble
+):
+    ledger.always(trouble)
+    world.mail(10)
+
+    with dispatching(world, given=settings(patience=SHORT)) as dispatch:
+        dispatch.until_settled()
+        dispatch.until(lambda: ledger.asked["record"] > 0)
+        assert dispatch.end() < 2.0
+
+    assert len(world.accepted) == 10
+    assert ledger.closed == 1
+    assert isinstance(trouble, Silent) or "10 states are missing" in caplog.text
+
+
+def test_a_ledger_that_does_not_close_keeps_no_process(world, ledger, caplog):
+    with dispatching(world) as dispatch:
+        world.mail(1)
+        dispatch.until_settled()
+        ledger.always(Silent(), "close")
+        assert dispatch.end() < 2.0
+
+    assert "it does not close" in caplog.text
+
+
+def test_more_than_one_batch_that_is_late_at_the_end_is_told_whole(world, ledger, monkeypatch):
+    monkeypatch.setattr(scribe, "LATE_BATCH", 7)
+    ledger.always(Down(), "record")
+    ids = world.mail(20)
+
+    with dispatching(world) as dispatch:
+        dispatch.until_settled()
+        ledger.always(None, "record")
+
+    are_known_as_sent(ledger, ids)
+
+
+def test_of_too_many_late_records_the_oldest_are_missing_and_a_log_says_so(
+    world, ledger, monkeypatch, caplog
+):
+    monkeypatch.setattr(scribe, "MOST_LATE", 15)
+    ledger.always(Down())
+    world.mail(40)
+
+    with dispatching(world) as dispatch:
+        dispatch.until_settled()
+        ledger.always(None)
+        dispatch.until(lambda: late(dispatch) == 0)
+        assert dispatch.parts.scribe.missing == 25
+
+    assert len(ledger.told) == 15
+    assert "down too long; 1 states are missing" in caplog.text
+
+
+def test_what_becomes_too_many_while_late_records_are_told_costs_no_further_ones(
+    world, ledger, monkeypatch
+):
+    monkeypatch.setattr(scribe, "MOST_LATE", 10)
+    with dispatching(world) as dispatch:
+        hand = dispatch.parts.scribe
+        ledger.always(Silent(), "record")
+        on_loop(hand, lambda: hand._keep([recorded(f"old-{number}") for number in range(5)]))
+        dispatch.until(lambda: ledger.asked["record"] == 1)
+        on_loop(hand, lambda: hand._keep([recorded(f"new-{number}") for number in range(8)]))
+        ledger.always(None, "record")
+        ledger.release()
+        dispatch.until(lambda: late(dispatch) == 0)
+
+    are_known_as_sent(ledger, [f"new-{number}" for number in range(8)])
+
+
+def on_loop(hand, act):
+    done = threading.Event()
+    hand._loop.call(lambda: (act(), done.set()))
+    assert done.wait(5)
+
+
+def test_states_that_come_while_others_are_late_wait_behind_them(world, ledger, monkeypatch):
+    ledger.script("record", Down())
+    monkeypatch.setattr(scribe, "REST", 0.2)
+    world.ses.script = world.sendgrid.script = answering("failed", code="503")
+    world.mail(1)
+
+    with dispatching(world) as dispatch:
+        dispatch.until(lambda: len(world.calls) == 2)
+        world.ses.script = world.sendgrid.script = answering("accepted")
+        dispatch.until_settled()
+        dispatch.until(lambda: late(dispatch) == 0)
+
+    assert [one.status for one in ledger.told] == ["retrying", "retrying", "sent"]
+
+
+def test_a_ledger_that_says_too_late_that_an_email_was_sent_makes_the_second_send_flagged(
+    world, ledger
+):
+    ledger.read(lambda at: at.record([recorded("m-0")]))
+    ledger.always(Slow(2 * SHORT), "intend")
+    for provider in (world.ses, world.sendgrid):
+        provider.latency = 6 * SHORT
+    world.mail(1)
+
+    with dispatching(world, given=settings(patience=SHORT)) as dispatch:
+        dispatch.until_settled()
+
+    assert world.accepted == ["m-0"]
+    assert ledger.history("m-0") == ("sent", ["accepted", "accepted"])
+    assert ledger.is_flagged("m-0")
+
+
+def test_an_intent_that_is_answered_late_still_gives_its_attempt_the_right_number(world, ledger):
+    ledger.always(Slow(2 * SHORT), "intend")
+    for provider in (world.ses, world.sendgrid):
+        provider.latency = 6 * SHORT
+    world.mail(1)
+
+    with dispatching(world, given=settings(patience=SHORT)) as dispatch:
+        dispatch.until_settled()
+
+    assert ledger.history("m-0") == ("sent", ["accepted"])
+    assert not ledger.is_flagged("m-0")
+
+
+def test_a_record_that_cannot_be_told_is_no_bar_to_others(world, ledger):
+    world.ses.script = world.sendgrid.script = answering("accepted", provider_id="\ud800")
+    world.mail(1)
+    with dispatching(world) as dispatch:
+        dispatch.until_settled()
+        world.ses.script = world.sendgrid.script = answering("accepted")
+        world.mail(1, first=1)
+        dispatch.until_settled()
+        dispatch.until(lambda: "m-1" in {one.id for one in ledger.told})
