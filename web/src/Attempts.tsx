@@ -28,7 +28,7 @@ function Try({ attempt, underWay }: { attempt: Attempt; underWay: boolean }) {
     <li className={`try ${toneOf(attempt, { underWay })}`}>
       <p className="try-head">
         <span>
-          {number}. {providerName(provider)}
+          {number}. {provider ? providerName(provider) : 'Operator'}
         </span>
         {durationMs !== null && <span className="took">{duration(durationMs)}</span>}
         {startedAt !== null && <Clock at={startedAt} />}

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { readEmail } from './record'
 import { email, tried } from './testRecords'
-import { duration, providerName, tell } from './words'
+import { duration, providerName, tell, tellAttempt } from './words'
 
 const told = (status: string, changes: Record<string, unknown> = {}) =>
   tell(readEmail(JSON.stringify(email(status, changes)))!)
@@ -91,4 +91,11 @@ test.each([
   [259_200_000, '3 days'],
 ])('%d ms is %s', (milliseconds, words) => {
   expect(duration(milliseconds)).toBe(words)
+})
+
+test('a redrive is told as what it is', () => {
+  const attempts = [tried(1, { provider: '', outcome: null, code: 'redriven' })]
+  const [redrive] = readEmail(JSON.stringify(email('sending', { attempts })))!.attempts
+
+  expect(tellAttempt(redrive!, { underWay: false })).toContain('An operator brought it back')
 })

@@ -45,7 +45,7 @@ export function tell(record: EmailRecord): Told {
         tone: 'doubt',
         state: 'May have been sent',
         because: lastReason(record),
-        note: `It is tried again, unless the settings forbid that. ${MAYBE_TWICE}`,
+        note: `It is tried again. ${MAYBE_TWICE}`,
       }
     case 'refused':
       return { tone: 'bad', state: 'Refused', because: lastReason(record), note: SET_ASIDE }
@@ -63,6 +63,7 @@ const SET_ASIDE = 'It was set aside and is not tried again by itself.'
 /** What one attempt brought. */
 export function tellAttempt(attempt: Attempt, { underWay }: { underWay: boolean }): string {
   if (attempt.outcome !== null) return reason(attempt.provider, attempt.outcome, attempt.code)
+  if (attempt.code === 'redriven') return 'An operator brought it back from the dead letters.'
   return underWay ? 'Under way.' : 'It was cut off; what came of it is not known.'
 }
 
