@@ -8,23 +8,24 @@ dispatcher behind a backlog finds them, or first heard of here ("new").
 `reads`: a ledger is filled with 1,000,000 emails, which takes minutes, then read, alone and beside
 500 sends a second.
 
-Redis is the one at REDIS_URL; what it holds is mixed with what this writes, so name an empty one.
+Redis is a server started for the purpose.
 """
 
 import asyncio
-import os
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
 from uuid_utils import uuid7
 
+from benchmarks.redis_server import redis_server
 from gomail.ledger import Filter, Intent, Ledger, Queued, Recorded, Status
+from gomail.ledger.redis import open_redis
 from gomail.ledger.sqlite import SqliteLedger
 from gomail.outcome import OutcomeClass
 
@@ -192,24 +193,24 @@ async def _timed(name: str, times: int, read: Callable[[], Awaitable[object]]) -
     print(f"  {name:38} p50 {took[times // 2]:7.2f} ms   p99 {took[times * 99 // 100]:7.2f} ms")
 
 
-def _sqlite(folder: str, name: str) -> Ledger:
-    return SqliteLedger(Path(folder, f"{name}.db"))
+@contextmanager
+def _sqlite() -> Iterator[Callable[[], Ledger]]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield lambda: SqliteLedger(Path(folder, "ledger.db"))
 
 
-def _redis() -> Ledger:
-    from gomail.ledger.redis import open_redis  # noqa: PLC0415 - a machine without it measures SQLite
-
-    return open_redis(os.environ["REDIS_URL"])
+@contextmanager
+def _redis() -> Iterator[Callable[[], Ledger]]:
+    with redis_server() as (url, _):
+        yield lambda: open_redis(url)
 
 
 def main(kind: str = "sqlite", *what: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        for measure in (cost, reads):
-            if what and measure.__name__ not in what:
-                continue
-            print(f"{kind}: {measure.__name__}")
-            sqlite = partial(_sqlite, folder, measure.__name__)
-            opener = _redis if kind == "redis" else sqlite
+    for measure in (cost, reads):
+        if what and measure.__name__ not in what:
+            continue
+        print(f"{kind}: {measure.__name__}")
+        with _redis() if kind == "redis" else _sqlite() as opener:
             uvloop.run(measure(opener))
 
 

@@ -5,14 +5,11 @@ different runs compare only on the same machine at the same hour; counts hold an
 """
 
 import random
-import socket
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
+from benchmarks.redis_server import redis_server
 from benchmarks.stage import Stage, Worker, stage
 from gomail.ledger import EmailRecord, Status
 
@@ -198,7 +195,7 @@ def _is_flagged(record: EmailRecord) -> bool:
 
 def redis_restart(count: int = 5_000) -> None:
     """Redis stopped and started in mid-run: nothing lost, sending never stops."""
-    with _redis() as (url, server), stage(ledger=url) as on:
+    with redis_server() as (url, server), stage(ledger=url) as on:
         on.fill(count)
         for provider in ("ses", "sendgrid"):
             on.fault(provider, latency=LATENCY)
@@ -218,39 +215,6 @@ def redis_restart(count: int = 5_000) -> None:
             (seen["distinct_ids"] == count, f"{seen} is not {count}"),
             (not any(left.values()), f"left on the queues: {left}"),
         )
-
-
-class _Server:
-    """A Redis server of our own that can be stopped and started on one port."""
-
-    def __init__(self, folder: str, port: int) -> None:
-        self._arguments = [
-            "redis-server", "--port", str(port), "--dir", folder, "--save", "", "--appendonly",
-            "yes", "--bind", "127.0.0.1",
-        ]  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._arguments, stdout=subprocess.DEVNULL)
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.terminate()
-            self._process.wait(timeout=10)
-
-
-@contextmanager
-def _redis() -> Iterator[tuple[str, _Server]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    with tempfile.TemporaryDirectory() as folder:
-        server = _Server(folder, port)
-        server.start()
-        try:
-            yield f"redis://127.0.0.1:{port}/0", server
-        finally:
-            server.stop()
 
 
 SCENARIOS: dict[str, Callable[[], object]] = {

@@ -350,6 +350,8 @@ class Lane:
                 letter.decision = Delete()
             case status:  # a copy of a dead letter: the dead-letter queue may hold it twice
                 letter.decision = DeadLetter(f"{status} before", "copy")
+                # Remembered: the ledger may be down when it comes back.
+                self._desk.tried.finish(letter.id, letter.decision.reason, letter.decision.code)
         return Settlement(letter, letter.decision, attempt)
 
     def _judge(self, attempt: Attempt, outcome: Outcome, now: float, wall: float) -> Settlement:

@@ -120,6 +120,10 @@ class FakeLedger:
         record = self.record_of(email_id)
         return record is not None and any(each.possible_duplicate for each in record.attempts)
 
+    def told_ids(self, status: str) -> set[str]:
+        """Whom the file says to be in a state, by what was done in it so far."""
+        return {id_ for what, id_ in self.log if what == status}
+
     def note(self, emails: Sequence[Queued]) -> None:
         """What the API tells of emails it has put on a queue."""
         self.read(lambda ledger: ledger.queued(emails))

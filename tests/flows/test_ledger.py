@@ -8,11 +8,10 @@ from flows import scribe
 from gomail.email import encode
 from gomail.errors import QueueUnavailable
 from gomail.ledger import REDRIVEN_AFTER, Queued
-from tests.builders import message
+from tests.builders import message, outcome
 from tests.flows.fakes import FakeQueue, Hang, LeftOut, answering, in_turn
 from tests.flows.running import DEAD, ONE, TWO, World, dispatching, settings
 from tests.ledger.notes import ended, queued, recorded
-from tests.builders import outcome
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -51,6 +50,11 @@ def noting(log, script):
         return script(one)
 
     return send
+
+
+def now():
+    """Milliseconds since the epoch."""
+    return int(time.time() * 1_000)
 
 
 def both(world, script):
@@ -134,7 +138,7 @@ def test_while_the_dead_letter_queue_refuses_an_email_has_not_ended(world, ledge
 
 def test_an_accepted_email_is_sent_with_what_its_provider_said(world, ledger):
     both(world, answering("accepted", provider_id="p-7", detail="queued", code="202"))
-    before = int(time.time() * 1_000)
+    before = now()
     world.mail(1)
 
     settle(world)
@@ -325,7 +329,7 @@ def test_a_second_process_deletes_unsent_what_the_first_has_sent(world, ledger):
 
 
 def test_of_one_batch_only_what_has_not_ended_is_sent(world, ledger):
-    ledger.read(lambda at: at.record([recorded("m-1"), ended("m-2", "refused")]))
+    ledger.read(lambda at: at.record([recorded("m-1"), ended("m-2", "refused", queued_at=now())]))
     world.mail(4, queues=[ONE])
 
     settle(world)
@@ -338,8 +342,7 @@ def test_of_one_batch_only_what_has_not_ended_is_sent(world, ledger):
 def test_a_copy_of_a_dead_letter_comes_to_the_dead_letter_queue_again_unsent(
     world, ledger, status
 ):
-    now = int(time.time() * 1_000)
-    ledger.read(lambda at: at.record([ended("m-0", status, queued_at=now, code="400")]))
+    ledger.read(lambda at: at.record([ended("m-0", status, queued_at=now(), code="400")]))
     world.mail(1)
 
     settle(world)
@@ -355,8 +358,7 @@ def test_a_copy_that_the_dead_letter_queue_does_not_take_is_not_sent_while_the_l
     world, ledger
 ):
     """That it has ended is remembered, as with every other dead letter."""
-    now = int(time.time() * 1_000)
-    ledger.read(lambda at: at.record([ended("m-0", "failed", queued_at=now)]))
+    ledger.read(lambda at: at.record([ended("m-0", "failed", queued_at=now())]))
     world.mail(1)
 
     with dispatching(world) as dispatch:
@@ -372,7 +374,7 @@ def test_a_copy_that_the_dead_letter_queue_does_not_take_is_not_sent_while_the_l
 
 @pytest.mark.parametrize("status", ["refused", "failed"])
 def test_what_an_operator_redrives_is_sent_and_its_record_shows_the_redrive(world, ledger, status):
-    long_ago = int(time.time() * 1_000) - 2 * REDRIVEN_AFTER
+    long_ago = now() - 2 * REDRIVEN_AFTER
     ledger.read(lambda at: at.queued([queued("m-0", long_ago)]))
     ledger.read(lambda at: at.record([ended("m-0", status, queued_at=long_ago)]))
     world.mail(1)
@@ -403,7 +405,7 @@ def test_the_process_that_buried_an_email_sends_it_when_it_is_redriven(world, le
 
 
 def test_what_the_api_has_noted_as_queued_keeps_its_time(world, ledger):
-    earlier = int(time.time() * 1_000) - 500
+    earlier = now() - 500
     ledger.note([Queued("m-0", earlier, "shop@example.com", "reader@example.org")])
     world.mail(1)
 
@@ -442,7 +444,7 @@ def test_a_process_reports_what_it_has_in_hand(world, ledger, monkeypatch):
         dispatch.until(lambda: len(world.calls) == 6)
         before = ledger.asked["report"]
         dispatch.until(lambda: ledger.asked["report"] >= before + 2)
-        [process] = ledger.stats(int(time.time() * 1_000)).processes
+        [process] = ledger.stats(now()).processes
         for provider in world.providers.values():
             provider.release()
         dispatch.until_settled()
@@ -457,7 +459,7 @@ def test_each_process_has_an_owner_of_its_own(world, ledger, monkeypatch):
     with dispatching(world) as first, dispatching(world) as second:
         first.until(lambda: ledger.asked["report"] >= 4)
         owners = {one.parts.scribe._owner for one in (first, second)}
-        reporting = {each.owner for each in ledger.stats(int(time.time() * 1_000)).processes}
+        reporting = {each.owner for each in ledger.stats(now()).processes}
 
     assert len(owners) == 2
     assert reporting == owners

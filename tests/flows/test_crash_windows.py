@@ -1,0 +1,227 @@
+"""A process that dies at each boundary between two steps, and the next one that finishes its work.
+
+Nothing is lost in any window. In which an email may be accepted twice, the test's name says; its
+record is then flagged. `docs/message-path.md` lists the same windows.
+"""
+
+import asyncio
+import time
+
+import pytest
+
+from gomail.email import encode
+from tests.builders import message, outcome
+from tests.flows.fake_ledger import Deaf, Silent
+from tests.flows.fakes import HangForEver, answering
+from tests.flows.running import ONE, World, dispatching
+
+pytestmark = pytest.mark.timeout(60)
+
+DAY = 86_400
+
+
+def dies(world, *, when):
+    """A process works until then and is gone; what it held shows again."""
+    with dispatching(world) as first:
+        first.until(when)
+        first.processes[0].die()
+        world.ledger.always(None)
+    world.queue.begin_polls()
+    for held in world.queue.on(ONE):
+        world.queue.show(ONE, held.id)
+
+
+def finishes(world):
+    """A fresh process, which knows what the ledger knows, does the rest; what it sent."""
+    next_one = World(queue=world.queue, ledger=world.ledger)
+    for name, provider in world.providers.items():
+        next_one.providers[name].script = provider.script
+    with dispatching(next_one) as second:
+        second.until_settled()
+    return next_one
+
+
+def both(world, script):
+    world.ses.script = world.sendgrid.script = script
+
+
+def mail(world, count=5):
+    return world.mail(count, queues=[ONE])
+
+
+def test_after_a_receive_nothing_is_sent_twice_and_flagged_for_nothing(world, ledger):
+    """The receive left no record, so the ledger cannot know that no send followed it."""
+    ids = mail(world)
+    asyncio.run(world.queue.receive(ONE, most=10, wait=0, visibility=60))
+    for held in world.queue.on(ONE):
+        world.queue.show(ONE, held.id)
+
+    second = finishes(world)
+
+    assert sorted(second.accepted) == ids
+    assert [ledger.history(id_) for id_ in ids] == [("sent", ["accepted"])] * 5
+    assert all(ledger.is_flagged(id_) for id_ in ids)
+
+
+def test_before_the_intent_is_noted_nothing_is_sent_twice_and_flagged_for_nothing(world, ledger):
+    ids = mail(world)
+    ledger.always(Silent(), "intend")
+    dies(world, when=lambda: ledger.asked["intend"])
+
+    second = finishes(world)
+
+    assert (world.calls, sorted(second.accepted)) == ([], ids)
+    assert all(ledger.is_flagged(id_) for id_ in ids)
+
+
+def test_after_the_intent_and_before_the_send_nothing_is_sent_twice_and_flagged_for_nothing(
+    world, ledger
+):
+    ids = mail(world)
+    ledger.always(Deaf(), "intend")
+    dies(world, when=lambda: len(ledger.log) == 5)
+
+    second = finishes(world)
+
+    assert (world.calls, sorted(second.accepted)) == ([], ids)
+    assert [ledger.history(id_) for id_ in ids] == [("sent", [None, "accepted"])] * 5
+    assert all(ledger.is_flagged(id_) for id_ in ids)
+
+
+def test_during_the_send_it_may_be_sent_twice_and_is_flagged(world, ledger):
+    ids = mail(world)
+    both(world, lambda _: HangForEver())
+    dies(world, when=lambda: len(world.calls) == 5)
+    both(world, lambda _: outcome("accepted"))
+
+    second = finishes(world)
+
+    assert sorted(second.accepted) == ids
+    assert [ledger.history(id_) for id_ in ids] == [("sent", [None, "accepted"])] * 5
+    assert all(ledger.is_flagged(id_) for id_ in ids)
+
+
+def test_after_the_acceptance_and_before_its_record_it_is_sent_twice_and_flagged(world, ledger):
+    ids = mail(world)
+    ledger.always(Silent(), "record")
+    dies(world, when=lambda: len(world.accepted) == 5 and ledger.asked["record"])
+
+    second = finishes(world)
+
+    assert sorted(world.accepted) == sorted(second.accepted) == ids
+    assert [ledger.history(id_) for id_ in ids] == [("sent", [None, "accepted"])] * 5
+    assert all(ledger.is_flagged(id_) for id_ in ids)
+
+
+def test_after_the_record_and_before_the_delete_nothing_is_sent_twice_nor_flagged(world, ledger):
+    ids = mail(world)
+    ledger.always(Deaf(), "record")
+    dies(world, when=lambda: len(ledger.told_ids("sent")) == 5)
+
+    second = finishes(world)
+
+    assert (sorted(world.accepted), second.calls) == (ids, [])
+    assert [ledger.history(id_) for id_ in ids] == [("sent", ["accepted"])] * 5
+    assert not any(ledger.is_flagged(id_) for id_ in ids)
+
+
+def test_during_the_delete_nothing_is_sent_twice_nor_flagged(world, ledger):
+    """The delete is done or not; its answer does not reach the process."""
+    ids = mail(world)
+    dies(world, when=lambda: world.left == 0 or len(ledger.told_ids("sent")) == 5)
+
+    second = finishes(world)
+
+    assert sorted(world.accepted + second.accepted) == ids
+    assert not any(ledger.is_flagged(id_) for id_ in ids)
+
+
+def test_after_an_unknown_outcome_and_before_its_record_the_next_send_is_flagged(world, ledger):
+    ids = mail(world)
+    both(world, answering("unknown", code="timeout"))
+    ledger.always(Silent(), "record")
+    dies(world, when=lambda: len(world.calls) == 5 and ledger.asked["record"])
+    both(world, lambda _: outcome("accepted"))
+
+    second = finishes(world)
+
+    assert sorted(second.accepted) == ids
+    assert all(ledger.is_flagged(id_) for id_ in ids)
+
+
+def test_after_the_record_of_a_failure_and_before_its_return_nothing_is_flagged(world, ledger):
+    ids = mail(world)
+    both(world, answering("failed", code="503"))
+    ledger.always(Deaf(), "record")
+    dies(world, when=lambda: len(ledger.told_ids("retrying")) == 5)
+    both(world, lambda _: outcome("accepted"))
+
+    second = finishes(world)
+
+    assert sorted(second.accepted) == ids
+    assert [ledger.history(id_) for id_ in ids] == [("sent", ["failed", "accepted"])] * 5
+    assert not any(ledger.is_flagged(id_) for id_ in ids)
+
+
+# -- dead letters ------------------------------------------------------------------------------
+
+
+def refused(world, ledger, trouble, *, when):
+    """A process dies over the burial of an email that both refuse; what the next one asked."""
+    both(world, answering("refused", code="400"))
+    ledger.script("record", None, None, trouble)
+    mail(world, 1)
+    dies(world, when=lambda: len(world.dead) == 1 and when())
+    return finishes(world).calls
+
+
+def test_after_the_burial_of_a_refused_email_and_before_its_record_it_is_refused_again(
+    world, ledger
+):
+    """It was refused, so that no second try sends it twice; nothing is flagged."""
+    calls = refused(world, ledger, Silent(), when=lambda: ledger.asked["record"] == 3)
+
+    assert calls == ["m-0", "m-0"]
+    assert len(world.dead) == 2
+    assert ledger.history("m-0") == ("refused", ["refused"] * 4)
+    assert not ledger.is_flagged("m-0")
+
+
+def test_after_the_record_that_an_email_was_refused_and_before_its_delete_nobody_is_asked_again(
+    world, ledger
+):
+    calls = refused(world, ledger, Deaf(), when=lambda: ledger.told_ids("refused"))
+
+    assert calls == []
+    assert [one.attributes["reason"] for one in world.dead] == ["refused", "refused before"]
+    assert ledger.history("m-0") == ("refused", ["refused", "refused"])
+
+
+def test_after_the_burial_and_before_its_record_the_dead_letter_queue_has_it_twice(world, ledger):
+    old(world)
+    ledger.always(Silent(), "record")
+    dies(world, when=lambda: world.dead and ledger.asked["record"])
+    assert ledger.record_of("m-0") is None
+
+    second = finishes(world)
+
+    assert (world.calls, second.calls) == ([], [])
+    assert len(world.dead) == 2
+    assert ledger.history("m-0") == ("failed", [])
+
+
+def old(world):
+    """An email that is given up without an attempt."""
+    world.queue.put(ONE, encode(message("m-0")), sent_at=time.time() - DAY - 60)
+
+
+def test_after_the_record_of_a_burial_and_before_the_delete_it_is_not_sent(world, ledger):
+    old(world)
+    ledger.always(Deaf(), "record")
+    dies(world, when=lambda: ledger.told_ids("failed"))
+
+    second = finishes(world)
+
+    assert second.calls == []
+    assert len(world.dead) == 2
+    assert ledger.history("m-0") == ("failed", [])
