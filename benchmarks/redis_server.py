@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ class Server:
     """A Redis server that can be stopped and started on one port."""
 
     def __init__(self, folder: str, port: int) -> None:
+        self._port = port
         self._arguments = [
             "redis-server", "--port", str(port), "--dir", folder, "--save", "", "--appendonly",
             "yes", "--bind", "127.0.0.1",
@@ -20,6 +22,9 @@ class Server:
     def start(self) -> None:
         """Start it; it keeps what it held when it was stopped."""
         self._process = subprocess.Popen(self._arguments, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + 10
+        while socket.socket().connect_ex(("127.0.0.1", self._port)) and time.monotonic() < until:
+            time.sleep(0.01)
 
     def stop(self) -> None:
         """Ask it to end, and wait until it has."""
