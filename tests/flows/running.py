@@ -154,10 +154,12 @@ class Process:
     def die(self) -> None:
         """End as by SIGKILL: nothing it does from now on reaches anybody."""
         self._died.set()
-        self._end_loop()
         self.parts.stop._drain_timeout = 0
         self.parts.stop.ask()
+        # Only the readers may go on, since they end the worker's thread.
+        self._loop.wait(_cancel_all(but="Reader.run"))
         self.join(PATIENCE_SECONDS)
+        self._end_loop()
 
     def _end_loop(self) -> None:
         self._loop.wait(_cancel_all())
@@ -169,8 +171,9 @@ class Process:
         return all(lane.empty and lane._bytes == 0 for lane in desk.lanes) and desk._in_hand == {}
 
 
-async def _cancel_all() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+async def _cancel_all(*, but: str | None = None) -> None:
+    everything = asyncio.all_tasks() - {asyncio.current_task()}
+    tasks = [task for task in everything if task.get_coro().__qualname__ != but]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

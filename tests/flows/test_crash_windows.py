@@ -45,8 +45,9 @@ def both(world, script):
     world.ses.script = world.sendgrid.script = script
 
 
-def mail(world, count=5):
-    return world.mail(count, queues=[ONE])
+def mail(world):
+    """One email: with a call that hangs, others would not get to the boundary."""
+    return world.mail(1, queues=[ONE])
 
 
 def test_after_a_receive_nothing_is_sent_twice_and_flagged_for_nothing(world, ledger):
@@ -59,8 +60,8 @@ def test_after_a_receive_nothing_is_sent_twice_and_flagged_for_nothing(world, le
     second = finishes(world)
 
     assert sorted(second.accepted) == ids
-    assert [ledger.history(id_) for id_ in ids] == [("sent", ["accepted"])] * 5
-    assert all(ledger.is_flagged(id_) for id_ in ids)
+    assert ledger.history("m-0") == ("sent", ["accepted"])
+    assert ledger.is_flagged("m-0")
 
 
 def test_before_the_intent_is_noted_nothing_is_sent_twice_and_flagged_for_nothing(world, ledger):
@@ -71,7 +72,7 @@ def test_before_the_intent_is_noted_nothing_is_sent_twice_and_flagged_for_nothin
     second = finishes(world)
 
     assert (world.calls, sorted(second.accepted)) == ([], ids)
-    assert all(ledger.is_flagged(id_) for id_ in ids)
+    assert ledger.is_flagged("m-0")
 
 
 def test_after_the_intent_and_before_the_send_nothing_is_sent_twice_and_flagged_for_nothing(
@@ -79,88 +80,87 @@ def test_after_the_intent_and_before_the_send_nothing_is_sent_twice_and_flagged_
 ):
     ids = mail(world)
     ledger.always(Deaf(), "intend")
-    dies(world, when=lambda: len(ledger.log) == 5)
+    dies(world, when=lambda: ledger.told_ids("intend"))
 
     second = finishes(world)
 
     assert (world.calls, sorted(second.accepted)) == ([], ids)
-    assert [ledger.history(id_) for id_ in ids] == [("sent", [None, "accepted"])] * 5
-    assert all(ledger.is_flagged(id_) for id_ in ids)
+    assert ledger.history("m-0") == ("sent", [None, "accepted"])
+    assert ledger.is_flagged("m-0")
 
 
 def test_during_the_send_it_may_be_sent_twice_and_is_flagged(world, ledger):
     ids = mail(world)
     both(world, lambda _: HangForEver())
-    dies(world, when=lambda: len(world.calls) == 5)
+    dies(world, when=lambda: world.calls)
     both(world, lambda _: outcome("accepted"))
 
     second = finishes(world)
 
     assert sorted(second.accepted) == ids
-    assert [ledger.history(id_) for id_ in ids] == [("sent", [None, "accepted"])] * 5
-    assert all(ledger.is_flagged(id_) for id_ in ids)
+    assert ledger.history("m-0") == ("sent", [None, "accepted"])
+    assert ledger.is_flagged("m-0")
 
 
 def test_after_the_acceptance_and_before_its_record_it_is_sent_twice_and_flagged(world, ledger):
     ids = mail(world)
     ledger.always(Silent(), "record")
-    dies(world, when=lambda: len(world.accepted) == 5 and ledger.asked["record"])
+    dies(world, when=lambda: world.accepted and ledger.asked["record"])
 
     second = finishes(world)
 
     assert sorted(world.accepted) == sorted(second.accepted) == ids
-    assert [ledger.history(id_) for id_ in ids] == [("sent", [None, "accepted"])] * 5
-    assert all(ledger.is_flagged(id_) for id_ in ids)
+    assert ledger.history("m-0") == ("sent", [None, "accepted"])
+    assert ledger.is_flagged("m-0")
 
 
 def test_after_the_record_and_before_the_delete_nothing_is_sent_twice_nor_flagged(world, ledger):
     ids = mail(world)
     ledger.always(Deaf(), "record")
-    dies(world, when=lambda: len(ledger.told_ids("sent")) == 5)
+    dies(world, when=lambda: ledger.told_ids("sent"))
 
     second = finishes(world)
 
     assert (sorted(world.accepted), second.calls) == (ids, [])
-    assert [ledger.history(id_) for id_ in ids] == [("sent", ["accepted"])] * 5
-    assert not any(ledger.is_flagged(id_) for id_ in ids)
+    assert ledger.history("m-0") == ("sent", ["accepted"])
+    assert not ledger.is_flagged("m-0")
 
 
-def test_during_the_delete_nothing_is_sent_twice_nor_flagged(world, ledger):
-    """The delete is done or not; its answer does not reach the process."""
+def test_while_the_delete_waits_for_company_nothing_is_sent_twice_nor_flagged(world, ledger):
     ids = mail(world)
-    dies(world, when=lambda: world.left == 0 or len(ledger.told_ids("sent")) == 5)
+    dies(world, when=lambda: ledger.told_ids("sent"))
 
     second = finishes(world)
 
     assert sorted(world.accepted + second.accepted) == ids
-    assert not any(ledger.is_flagged(id_) for id_ in ids)
+    assert not ledger.is_flagged("m-0")
 
 
 def test_after_an_unknown_outcome_and_before_its_record_the_next_send_is_flagged(world, ledger):
     ids = mail(world)
     both(world, answering("unknown", code="timeout"))
     ledger.always(Silent(), "record")
-    dies(world, when=lambda: len(world.calls) == 5 and ledger.asked["record"])
+    dies(world, when=lambda: world.calls and ledger.asked["record"])
     both(world, lambda _: outcome("accepted"))
 
     second = finishes(world)
 
     assert sorted(second.accepted) == ids
-    assert all(ledger.is_flagged(id_) for id_ in ids)
+    assert ledger.is_flagged("m-0")
 
 
 def test_after_the_record_of_a_failure_and_before_its_return_nothing_is_flagged(world, ledger):
     ids = mail(world)
     both(world, answering("failed", code="503"))
     ledger.always(Deaf(), "record")
-    dies(world, when=lambda: len(ledger.told_ids("retrying")) == 5)
+    dies(world, when=lambda: ledger.told_ids("retrying"))
     both(world, lambda _: outcome("accepted"))
 
     second = finishes(world)
 
     assert sorted(second.accepted) == ids
-    assert [ledger.history(id_) for id_ in ids] == [("sent", ["failed", "accepted"])] * 5
-    assert not any(ledger.is_flagged(id_) for id_ in ids)
+    assert ledger.history("m-0") == ("sent", ["failed", "accepted"])
+    assert not ledger.is_flagged("m-0")
 
 
 # -- dead letters ------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def refused(world, ledger, trouble, *, when):
     """A process dies over the burial of an email that both refuse; what the next one asked."""
     both(world, answering("refused", code="400"))
     ledger.script("record", None, None, trouble)
-    mail(world, 1)
+    mail(world)
     dies(world, when=lambda: len(world.dead) == 1 and when())
     return finishes(world).calls
 

@@ -339,9 +339,7 @@ def test_of_one_batch_only_what_has_not_ended_is_sent(world, ledger):
 
 
 @pytest.mark.parametrize("status", ["refused", "failed"])
-def test_a_copy_of_a_dead_letter_comes_to_the_dead_letter_queue_again_unsent(
-    world, ledger, status
-):
+def test_a_copy_of_a_dead_letter_comes_to_the_dead_letter_queue_again_unsent(world, ledger, status):
     ledger.read(lambda at: at.record([ended("m-0", status, queued_at=now(), code="400")]))
     world.mail(1)
 

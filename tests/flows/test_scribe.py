@@ -1,4 +1,4 @@
-"""A ledger in trouble: mail goes on, nothing is sent twice, and states come late rather than never."""
+"""A ledger in trouble: mail goes on, nothing is sent twice, and states come late, not never."""
 
 import threading
 import time
@@ -257,4 +257,3 @@ def test_an_intent_that_is_answered_late_still_gives_its_attempt_the_right_numbe
 
     assert ledger.history("m-0") == ("sent", ["accepted"])
     assert not ledger.is_flagged("m-0")
-
