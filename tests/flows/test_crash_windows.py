@@ -10,19 +10,20 @@ import time
 import pytest
 
 from gomail.email import encode
+from gomail.errors import QueueUnavailable
 from tests.builders import message, outcome
-from tests.flows.fake_ledger import Deaf, Silent
+from tests.flows.fake_ledger import Deaf, Down, Silent
 from tests.flows.fakes import HangForEver, answering
-from tests.flows.running import ONE, World, dispatching
+from tests.flows.running import ONE, World, dispatching, settings
 
 pytestmark = pytest.mark.timeout(60)
 
 DAY = 86_400
 
 
-def dies(world, *, when):
+def dies(world, *, when, given=None):
     """A process works until then and is gone; what it held shows again."""
-    with dispatching(world) as first:
+    with dispatching(world, given=given) as first:
         first.until(when)
         first.processes[0].die()
         world.ledger.always(None)
@@ -31,12 +32,12 @@ def dies(world, *, when):
         world.queue.show(ONE, held.id)
 
 
-def finishes(world):
+def finishes(world, *, given=None):
     """A fresh process, which knows what the ledger knows, does the rest; what it sent."""
     next_one = World(queue=world.queue, ledger=world.ledger)
     for name, provider in world.providers.items():
         next_one.providers[name].script = provider.script
-    with dispatching(next_one) as second:
+    with dispatching(next_one, given=given) as second:
         second.until_settled()
     return next_one
 
@@ -225,3 +226,97 @@ def test_after_the_record_of_a_burial_and_before_the_delete_it_is_not_sent(world
     assert second.calls == []
     assert len(world.dead) == 2
     assert ledger.history("m-0") == ("failed", [])
+
+
+def test_after_the_record_of_an_unknown_outcome_it_is_sent_again_and_flagged_even_where_none_may_be(
+    world, ledger
+):
+    """`on_unknown: dead-letter` holds for what a process lives to bury."""
+    both(world, answering("unknown", code="timeout"))
+    ledger.script("record", Deaf())
+    mail(world)
+    strict = settings(on_unknown="dead-letter")
+    dies(world, when=lambda: ledger.told_ids("unknown"), given=strict)
+    both(world, lambda _: outcome("accepted"))
+
+    second = finishes(world, given=strict)
+
+    assert second.accepted == ["m-0"]
+    assert ledger.history("m-0") == ("sent", ["unknown", "accepted"])
+    assert ledger.is_flagged("m-0")
+
+
+# -- two processes at once, and a ledger that is down ------------------------------------------
+
+
+def hold(world):
+    for provider in world.providers.values():
+        provider.hold()
+
+
+def release(world):
+    for provider in world.providers.values():
+        provider.release()
+
+
+def reads_no_more(dispatch, world):
+    """What comes from now on is another process's."""
+    dispatch.ask_to_stop()
+    world.queue.end_polls()
+    dispatch.until(lambda: world.queue.open_polls == 0)
+    world.queue.begin_polls()
+
+
+def test_what_shows_again_while_its_send_is_under_way_elsewhere_is_sent_twice_and_flagged(
+    world, ledger
+):
+    other = World(queue=world.queue, ledger=ledger)
+    hold(world)
+    mail(world)
+
+    with dispatching(world) as first:
+        first.until(lambda: world.calls)
+        reads_no_more(first, world)
+        world.queue.show(ONE, "sqs-1")
+        with dispatching(other) as second:
+            second.until(lambda: other.accepted)
+            release(world)
+            second.until(lambda: world.left == 0)
+
+    assert (world.accepted, other.accepted) == (["m-0"], ["m-0"])
+    assert ledger.history("m-0") == ("sent", ["accepted", "accepted"])
+    assert ledger.is_flagged("m-0")
+
+
+def test_of_two_copies_under_way_in_two_processes_one_is_flagged(world, ledger):
+    other = World(queue=world.queue, ledger=ledger)
+    hold(world)
+    mail(world)
+
+    with dispatching(world) as first:
+        first.until(lambda: world.calls)
+        reads_no_more(first, world)
+        with dispatching(other) as second:
+            mail(other)
+            second.until(lambda: other.accepted)
+            release(world)
+            second.until(lambda: world.left == 0)
+
+    assert (world.accepted, other.accepted) == (["m-0"], ["m-0"])
+    flags = [attempt.possible_duplicate for attempt in ledger.record_of("m-0").attempts]
+    assert flags == [False, True]
+
+
+def test_while_the_ledger_is_down_a_death_before_the_delete_sends_twice_and_it_is_flagged_later(
+    world, ledger
+):
+    ids = mail(world)
+    ledger.always(Down())
+    with world.queue.broken("delete", QueueUnavailable("no answer")):
+        dies(world, when=lambda: world.queue.calls["delete"])
+
+    second = finishes(world)
+
+    assert world.accepted == second.accepted == ids
+    assert ledger.history("m-0") == ("sent", ["accepted"])
+    assert ledger.is_flagged("m-0")
