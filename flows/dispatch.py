@@ -14,45 +14,40 @@ import os
 import secrets
 import socket
 import sys
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ParamSpec, TypeVar
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from pydantic import SecretStr
 
+from flows import steps
 from flows.courier import Courier
 from flows.desk import Desk, Rules
 from flows.loop import Loop
 from flows.loopback import AttemptSource, ProviderSink
-from flows.mail import Attempt, Letter, Routed, Settlement
 from flows.receive import LetterSource, Reader
 from flows.scribe import Scribe
 from flows.settle import Settler, SettleSink
 from flows.stopping import Stop
-from flows.verdicts import HealthStep, Told, ViewSink, to_every_worker
+from flows.verdicts import Told, ViewSink, to_every_worker
 from gomail.aws import Signer, endpoint, find_credentials
 from gomail.email import Email
 from gomail.errors import ConfigurationError
-from gomail.health import Health, Observation, Thresholds
+from gomail.health import Thresholds
 from gomail.http import AiohttpTransport, Transport
 from gomail.ledger import Ledger
 from gomail.ledger.table import open_ledger
-from gomail.outcome import OutcomeClass
 from gomail.providers import Provider
 from gomail.providers.table import Supplies
 from gomail.providers.table import build as make
 from gomail.queue import Queue
 from gomail.queue.sqs import open_queue
 from gomail.settings import SesSettings, Settings, load, provider_keys
-from gomail.settlement import DeadLetter, Delete, LetGo, Policy, Return
+from gomail.settlement import Policy
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +93,23 @@ def wire(parts: Parts) -> Dataflow:
     dataflow = Dataflow("dispatch")
 
     letters = op.input("receive", dataflow, parts.letters)
-    read = op.flat_map_batch("read", letters, logged(functools.partial(_read, desk)))
-    routed = op.flat_map_batch("route", read, logged(functools.partial(_route, desk)))
+    read = op.flat_map_batch("read", letters, steps.logged(functools.partial(steps.read, desk)))
+    routed = op.flat_map_batch("route", read, steps.logged(functools.partial(steps.route, desk)))
     for name in sorted(desk.all):
-        mine = op.flat_map_batch(f"for_{name}", routed, functools.partial(_for, name))
+        mine = op.flat_map_batch(f"for_{name}", routed, functools.partial(steps.letters_for, name))
         op.output(name, mine, ProviderSink(desk, parts.courier))
 
     attempts = op.input("outcomes", dataflow, AttemptSource(desk, parts.stop.over))
-    judged = op.flat_map_batch("judge", attempts, logged(functools.partial(_judge, desk)))
-    unsent = op.flat_map_batch("unsent", routed, _unsent)
+    judge = steps.logged(functools.partial(steps.judge, desk))
+    judged = op.flat_map_batch("judge", attempts, judge)
+    unsent = op.flat_map_batch("unsent", routed, steps.unsent)
     settled = op.merge("settle", unsent, judged)
-    for name, kind in (("delete", _is_delete), ("return", _is_return), ("bury", _is_dead_letter)):
-        op.output(name, op.filter(f"to_{name}", settled, kind), SettleSink(parts.settler))
+    ways = {"delete": steps.is_delete, "return": steps.is_return, "bury": steps.is_dead_letter}
+    for name, is_so in ways.items():
+        op.output(name, op.filter(f"to_{name}", settled, is_so), SettleSink(parts.settler))
 
-    signs = op.flat_map("signs", judged, logged(_sign))
-    step = functools.partial(_health_step, parts.thresholds)
+    signs = op.flat_map("signs", judged, steps.logged(steps.signs))
+    step = functools.partial(steps.health_step, parts.thresholds)
     changes = op.stateful_batch("health", signs, step)
     news = op.flat_map("to_all", changes, to_every_worker)
     op.output("publish", news, ViewSink(desk, parts.told))
@@ -273,90 +270,3 @@ def _able(providers: Mapping[str, Provider]) -> Callable[[Email], frozenset[str]
         )
 
     return able
-
-
-# -- steps ------------------------------------------------------------------------------------
-
-
-def logged(step: Callable[P, R]) -> Callable[P, R]:
-    """The step, its exceptions logged with their traceback before bytewax sees them.
-
-    In a cluster bytewax prints no traceback of ours. What is in hand then shows on its queue again.
-    """
-
-    @functools.wraps(step)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return step(*args, **kwargs)
-        except Exception:
-            log.exception("the dataflow ends: a step raised")
-            raise
-
-    return run
-
-
-def _read(desk: Desk, letters: list[Letter]) -> list[Letter | Settlement]:
-    return desk.lane_of(letters[0]).read(letters) if letters else []
-
-
-def _route(desk: Desk, items: list[Letter | Settlement]) -> list[Routed | Settlement]:
-    letters = [item for item in items if isinstance(item, Letter)]
-    ended: list[Routed | Settlement] = [item for item in items if isinstance(item, Settlement)]
-    return ended + desk.lane_of(letters[0]).route(letters) if letters else ended
-
-
-def _judge(desk: Desk, attempts: list[Attempt]) -> list[Settlement]:
-    if not attempts:
-        return []
-    settlements = desk.lane_of(attempts[0].routed.letter).judge(attempts)
-    _report(settlements)
-    return settlements
-
-
-def _report(settlements: Sequence[Settlement]) -> None:
-    """One line a batch; each message at DEBUG. Neither addresses nor bodies are logged."""
-    counts = Counter((one.provider, one.outcome.kind) for one in settlements if one.outcome)
-    parts = [f"{provider} {kind} {count}" for (provider, kind), count in sorted(counts.items())]
-    if ended := sum(bool(one.attempt and one.attempt.ended_before) for one in settlements):
-        parts.append(f"{ended} not sent: the ledger knows their end")
-    if late := sum(isinstance(one.decision, LetGo) for one in settlements):
-        parts.append(f"{late} let go unsent: received too long ago")
-    log.info("%s", ", ".join(parts))
-    for one in settlements:
-        if one.outcome and one.outcome.kind is not OutcomeClass.ACCEPTED:
-            log.info(
-                "message %s: %s %s (%s): %s",
-                one.letter.id, one.provider, one.outcome.kind, one.outcome.code, one.outcome.detail,
-            )  # fmt: skip
-        elif log.isEnabledFor(logging.DEBUG) and one.outcome:
-            log.debug("message %s: %s accepted %s", one.letter.id, one.provider, one.outcome.code)
-
-
-def _sign(one: Settlement) -> list[tuple[str, Observation]]:
-    if one.provider is None or one.observation is None:
-        return []
-    return [(one.provider, one.observation)]
-
-
-def _health_step(thresholds: Thresholds, resumed: Health | None) -> HealthStep:
-    return HealthStep(resumed, thresholds)
-
-
-def _for(name: str, items: list[Routed | Settlement]) -> list[Routed]:
-    return [item for item in items if isinstance(item, Routed) and item.provider == name]
-
-
-def _unsent(items: list[Routed | Settlement]) -> list[Settlement]:
-    return [item for item in items if isinstance(item, Settlement)]
-
-
-def _is_delete(item: Settlement) -> bool:
-    return isinstance(item.decision, Delete)
-
-
-def _is_dead_letter(item: Settlement) -> bool:
-    return isinstance(item.decision, DeadLetter)
-
-
-def _is_return(item: Settlement) -> bool:
-    return isinstance(item.decision, Return | LetGo)
