@@ -304,8 +304,9 @@ def test_what_cannot_be_read_is_not_in_the_ledger(world, ledger):
 def test_letters_let_go_unsent_leave_no_attempt(world, ledger):
     """What is left of a visibility of twelve seconds is never the fourteen that a send may take."""
     world.mail(4)
-    given = settings(visibility_timeout=12, send_timeout=1)
-    object.__setattr__(given.dispatch, "send_timeout", 9.0)
+    valid = settings(visibility_timeout=12, send_timeout=1)
+    slow = valid.dispatch.model_copy(update={"send_timeout": 9.0})
+    given = valid.model_copy(update={"dispatch": slow})
 
     with dispatching(world, given=given) as dispatch:
         dispatch.until(lambda: sum(world.queue.received.values()) == 4)

@@ -57,6 +57,7 @@ def test_what_a_ledger_in_trouble_missed_it_is_told_once_it_is_back(world, ledge
 
     with dispatching(world) as dispatch:
         dispatch.until_settled()
+        dispatch.until(lambda: ledger.asked["record"] >= 3)
         ledger.always(None)
         dispatch.until(lambda: late(dispatch) == 0)
         are_known_as_sent(ledger, ids)
