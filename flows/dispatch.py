@@ -49,7 +49,6 @@ from gomail.settlement import Policy
 log = logging.getLogger(__name__)
 
 
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the dataflow is wired from."""

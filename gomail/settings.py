@@ -265,9 +265,10 @@ class LedgerSettings(_Part):
     retention_days: Annotated[float, Field(gt=0, le=3_650)] = Field(
         default=30.0, description="Days after which an email is forgotten."
     )
-    patience: Seconds = Field(
+    patience: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.05,
-        description="Seconds for which mail waits for the ledger at most, then it goes on without.",
+        description="Seconds (at most 1) for which mail waits for the ledger, then it goes on "
+        "without.",
     )
 
 
