@@ -27,8 +27,9 @@ class Loop:
         self.loop.run_forever()
 
     def call(self, function: Callable[..., object], *args: object) -> None:
-        """Have the loop call a function soon; from any thread."""
-        self.loop.call_soon_threadsafe(function, *args)
+        """Have the loop call a function soon; from any thread. A loop that has ended does not."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(function, *args)
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and wait for it; for start and end only."""
@@ -54,3 +55,5 @@ class Loop:
         if self._thread.is_alive():
             self.call(self.loop.stop)
             self._thread.join(timeout=1)
+        if not self._thread.is_alive():
+            self.loop.close()

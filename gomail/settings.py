@@ -265,9 +265,9 @@ class LedgerSettings(_Part):
     retention_days: Annotated[float, Field(gt=0, le=3_650)] = Field(
         default=30.0, description="Days after which an email is forgotten."
     )
-    patience: Annotated[float, Field(gt=0, le=1)] = Field(
+    patience: Annotated[float, Field(gt=0, le=5)] = Field(
         default=0.05,
-        description="Seconds (at most 1) for which mail waits for the ledger, then it goes on "
+        description="Seconds (at most 5) for which mail waits for the ledger, then it goes on "
         "without.",
     )
 

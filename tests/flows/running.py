@@ -32,7 +32,7 @@ def settings(
     *,
     queues: Mapping[str, Any] | None = None,
     health: Mapping[str, Any] | None = None,
-    patience: float = PATIENCE_SECONDS,
+    patience: float = 5.0,
     **given: Any,
 ) -> Settings:
     """Settings of a flow over two queues and two providers; further names are `dispatch`'s.

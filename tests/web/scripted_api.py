@@ -169,8 +169,9 @@ class Handler(SimpleHTTPRequestHandler):
 
     def is_left(self) -> bool:
         """Whether the browser has closed the connection."""
-        readable, _, _ = select.select([self.connection], [], [], 0)
-        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+        watched = select.poll()  # `select.select` refuses high file descriptors
+        watched.register(self.connection, select.POLLIN)
+        return bool(watched.poll(0)) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
