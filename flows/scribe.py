@@ -17,6 +17,7 @@ from flows.desk import Desk
 from flows.line import Line
 from flows.loop import Loop
 from flows.mail import Routed, Settlement, Ticket
+from flows.metrics import LEDGER_FAILURES, LEDGER_LATE, LEDGER_MISSING
 from gomail.ledger import Intent, Ledger, LedgerUnavailable, ProcessReport, Recorded
 from gomail.settlement import DeadLetter
 from gomail.status import after_attempt, after_burial
@@ -182,6 +183,7 @@ class Scribe:
         if not self._resting():
             log.warning("ledger: %s; mail goes on without it, states will be late", why)
         self._rests_until = self._desk.monotonic() + REST
+        LEDGER_FAILURES.inc()
 
     def _keep(self, records: Sequence[Recorded]) -> None:
         self._late.extend(records)
@@ -191,8 +193,10 @@ class Scribe:
         while len(self._late) > MOST_LATE:
             self._late.popleft()
             self.missing += 1
+            LEDGER_MISSING.inc()
             if self.missing % 1_000 == 1:
                 log.error("ledger: down too long; %d states are missing", self.missing)
+        LEDGER_LATE.set(len(self._late))
 
     async def _catch_up(self) -> None:
         """Tell what is late, in order, once the ledger answers again."""
@@ -203,6 +207,7 @@ class Scribe:
                 for record in batch:  # those that were too many meanwhile are gone already
                     if self._late and self._late[0] is record:
                         self._late.popleft()
+                LEDGER_LATE.set(len(self._late))
             elif self._closing.is_set():
                 return
 
@@ -258,6 +263,7 @@ class Scribe:
         if self._catching_up is not None:
             await asyncio.wait([self._catching_up], timeout=CLOSING_PATIENCE)
         if self._late:
+            LEDGER_MISSING.inc(len(self._late))
             log.error("ledger: %d states are missing", len(self._late))
         try:
             await asyncio.wait_for(self._ledger.close(), CLOSING_PATIENCE)
