@@ -71,6 +71,14 @@ def tried(of, to, one, *kinds):
         put_away(of, *judge(to, route(to, again), kind))
 
 
+def bury(of, to):
+    """Have a message refused by both, and taken by the dead-letter queue."""
+    tried(of, to, letter(), "refused", "refused")
+    (dead,) = deliver(to, letter())
+    of.buried(dead.letter)
+    put_away(of, dead)
+
+
 # -- reading --------------------------------------------------------------------------------------
 
 
@@ -132,10 +140,7 @@ def test_an_accepted_message_that_comes_back_is_deleted():
 def test_a_buried_message_that_comes_back_is_deleted():
     ours = desk()
     here = lane(ours)
-    tried(ours, here, letter(), "refused", "refused")
-    (dead,) = deliver(here, letter())
-    ours.buried(dead.letter)
-    put_away(ours, dead)
+    bury(ours, here)
 
     (back,) = deliver(here, letter())
 
@@ -145,10 +150,7 @@ def test_a_buried_message_that_comes_back_is_deleted():
 def test_a_redriven_message_starts_anew():
     ours = desk()
     here = lane(ours)
-    tried(ours, here, letter(), "refused", "refused")
-    (dead,) = deliver(here, letter())
-    ours.buried(dead.letter)
-    put_away(ours, dead)
+    bury(ours, here)
 
     (redriven,) = deliver(here, letter(queue_message_id="given by the redrive", sent_at=61.0))
 
@@ -608,10 +610,7 @@ TestAtTheDesk = AtTheDesk.TestCase
 def test_a_twin_of_a_buried_message_is_buried_and_not_sent():
     ours = desk()
     here = lane(ours)
-    tried(ours, here, letter(), "refused", "refused")
-    (dead,) = deliver(here, letter())
-    ours.buried(dead.letter)
-    put_away(ours, dead)
+    bury(ours, here)
 
     (twin,) = deliver(here, letter(queue_message_id="twin", sent_at=5.0))
 
