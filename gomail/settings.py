@@ -160,7 +160,14 @@ class IngestSettings(_Part):
     """The HTTP API."""
 
     max_body_bytes: Count = Field(
-        default=204_800, le=1_048_576, description="Largest request body in bytes."
+        default=204_800,
+        le=1_048_576,
+        description="Largest request body in bytes, attachments not counted.",
+    )
+    max_attachment_bytes: Annotated[int, Field(ge=0, le=20 * 1_048_576)] = Field(
+        default=10 * 1_048_576,
+        description="Most bytes of all attachments of one email together, before base64. A request "
+        "may be larger than max_body_bytes by its attachments only.",
     )
     enqueue_timeout: Seconds = Field(
         default=5.0, description="Seconds to get a message onto some queue before a 503."
@@ -272,6 +279,29 @@ class LedgerSettings(_Part):
     )
 
 
+class PayloadSettings(_Part):
+    """Where emails go that are too large for a queue: an S3 bucket."""
+
+    bucket: str = Field(
+        default="",
+        pattern=r"^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$",
+        description="Name of the S3 bucket. Empty keeps none: an email must then fit a queue.",
+    )
+    prefix: str = Field(
+        default="gomail/",
+        pattern=r"^[A-Za-z0-9_./-]{0,200}$",
+        description="What the names of all objects begin with.",
+    )
+    endpoint_url: Url | None = Field(
+        default=None, description="Another S3 endpoint, for example the sandbox's."
+    )
+    keep_days: Annotated[float, Field(gt=0, le=3_650)] = Field(
+        default=60.0,
+        description="Days after which an object that nobody removed is swept. Longer than a "
+        "schedule (30 days), the queue's and the dead-letter queue's retention (14 days each).",
+    )
+
+
 class AwsSettings(_Part):
     """Amazon Web Services; credentials come from where boto3 finds them."""
 
@@ -303,6 +333,7 @@ class Settings(BaseSettings):
     dispatch: DispatchSettings = DispatchSettings()
     health: HealthSettings = HealthSettings()
     ledger: LedgerSettings = LedgerSettings()
+    payloads: PayloadSettings = PayloadSettings()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severity that is logged."
     )

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import orjson
 from starlette.responses import Response
 
-from gomail.email import Email
+from gomail.email import Email, wire_fields
 from gomail.ledger import Claim, ClaimState, Ledger, LedgerUnavailable
 from ingest.asking import ASKED, within
 from ingest.quiet import QuietLog
@@ -58,7 +58,7 @@ def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 def fingerprint(email: Email) -> str:
     """What makes two requests the same request, however their JSON is written. Pure."""
-    canonical = orjson.dumps(email.fields(), option=orjson.OPT_SORT_KEYS)
+    canonical = orjson.dumps(wire_fields(email), option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(_ROUTE + canonical).hexdigest()
 
 

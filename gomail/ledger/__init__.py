@@ -33,9 +33,15 @@ class Status(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     """Given up: nobody accepted it in time."""
+    SCHEDULED = "scheduled"
+    """It waits for the time its sender asked for."""
+    CANCELED = "canceled"
+    """Its sender called it back before it was sent."""
+    EXPIRED = "expired"
+    """The time its sender set was over before anybody accepted it."""
 
 
-TERMINAL = frozenset({Status.SENT, Status.REFUSED, Status.FAILED})
+TERMINAL = frozenset({Status.SENT, Status.REFUSED, Status.FAILED, Status.CANCELED, Status.EXPIRED})
 """States that nothing but an operator's redrive leaves; a sent email stays sent."""
 
 REDRIVEN = "redriven"
@@ -46,13 +52,57 @@ of different clocks; what is wrongly taken for a copy goes back to the dead-lett
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What a reader is told of an email beyond sender and first recipient."""
+
+    recipients: tuple[str, ...] = ()
+    """Addresses of everybody else it goes to, bcc too: an email is found by each of them."""
+    tags: tuple[str, ...] = ()
+    metadata: tuple[tuple[str, str], ...] = ()
+    send_at: int = 0
+    """When it is to be sent; 0 for at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Queued:
-    """An email that a queue has confirmed."""
+    """An email that a queue has confirmed; with `about.send_at`, one that is scheduled."""
 
     id: str
     at: int
     from_email: str
     to_email: str
+    about: About | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """An email that waits in the ledger until it is put on a queue."""
+
+    email: Queued
+    """`about.send_at` says when."""
+    body: str
+    """The queue message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A scheduled email whose time is near, handed to one process for as long as its lease."""
+
+    id: str
+    send_at: int
+    body: str
+
+
+class Cancellation(StrEnum):
+    """What became of an attempt to call an email back."""
+
+    CANCELED = "canceled"
+    """It is and stays unsent; the same answer to whoever asks again."""
+    UNKNOWN_EMAIL = "unknown email"
+    NOT_SCHEDULED = "not scheduled"
+    """It had no `send_at`: it is on its way."""
+    TOO_LATE = "too late"
+    """It is being sent, may have been sent, or has ended otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +119,9 @@ class Intent:
     queued_at: int
     from_email: str
     to_email: str
+    about: About | None = None
+    busy: int = 15_000
+    """Milliseconds for which an attempt that another process began may still be under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +134,12 @@ class Known:
     """The number of the attempt that the intent became; the first is 1."""
     possible_duplicate: bool = False
     """An earlier receive or attempt left no outcome, or an unknown one: it may have been sent."""
+    under_way: bool = False
+    """Another process began an attempt less than `busy` ago and has told no outcome: it must not be
+    sent now, and no attempt was noted."""
+    unanswered: bool = False
+    """An earlier attempt has no outcome or an unknown one: unlike `possible_duplicate`, somebody did
+    begin to send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +165,7 @@ class Recorded:
     queued_at: int = 0
     from_email: str = ""
     to_email: str = ""
+    about: About | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +197,7 @@ class EmailRecord:
     """Who accepted it, or who tried it last."""
     code: str = ""
     detail: str = ""
+    about: About | None = None
     attempts: tuple[Attempt, ...] = ()
     """In order; empty in lists."""
 
@@ -270,6 +331,37 @@ class Ledger(Protocol):
         """End the lease of an unanswered key; a retry takes the same message id over."""
         ...
 
+    # -- the schedule ----------------------------------------------------------------------------
+
+    async def schedule(self, emails: Sequence[Scheduled]) -> None:
+        """Keep emails until their time; when this returns they survive a crash of the machine.
+
+        Their state is scheduled from then on. One that is known already changes nothing.
+        """
+        ...
+
+    async def due(self, until: int, *, now: int, lease: int, limit: int) -> list[Due]:
+        """Take up to `limit` emails that are to be sent up to `until`, earliest first.
+
+        Atomic among all processes: nobody else is given them before `lease` ms after `now`, and
+        whoever was given them calls `released` or leaves them to be given out again.
+        """
+        ...
+
+    async def released(self, ids: Sequence[str], *, at: int) -> None:
+        """Forget the bodies of these: a queue has confirmed them at `at`.
+
+        What is put on a queue more than `REDRIVEN_AFTER` after `at` has been redriven.
+        """
+        ...
+
+    async def cancel(self, email_id: str, *, now: int) -> Cancellation:
+        """Call back an email with a `send_at` that is scheduled, queued or retrying; atomic.
+
+        Its body leaves the schedule. A copy that is on a queue already is told `ended` by `intend`.
+        """
+        ...
+
     # -- the dispatcher --------------------------------------------------------------------------
 
     async def intend(self, intents: Sequence[Intent]) -> dict[str, Known]:
@@ -278,8 +370,11 @@ class Ledger(Protocol):
         `possible_duplicate`: an attempt before this one has no outcome or an unknown one, or there
         are fewer attempts than receives before this one (a receive left no record).
 
-        An email that was refused or given up, and was put on its queue more than `REDRIVEN_AFTER`
-        later than at first, has been redriven by an operator: that is noted as an attempt without
+        `under_way`: see `Known`. A redelivered message is never that: a send begins only if the
+        time left of its visibility is longer than `busy`.
+
+        An email that was refused or given up (not canceled, not expired), and was put on its queue
+        more than `REDRIVEN_AFTER` later than at first, has been redriven by an operator: that is noted as an attempt without
         provider and with the code `REDRIVEN`, receives count anew, and the send is noted.
         """
         ...

@@ -10,6 +10,8 @@ from typing import Protocol
 
 BATCH = 10
 """Most entries SQS takes in one batched call and gives in one receive."""
+LONGEST_DELAY = 900
+"""Seconds that SQS can hold back a new message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Entry:
     body: str
     attributes: Mapping[str, str] | None = None
     """String message attributes; they count towards the size limit."""
+    delay: int = 0
+    """Seconds for which the queue keeps it hidden at first; at most `LONGEST_DELAY`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ validator would accept unchanged (a property test holds that); only others pay f
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 from email_validator import EmailNotValidError, validate_email
 from email_validator.types import ValidatedEmail
+
+from gomail.email.model import Email, Message
 
 VERSION = 1
 
@@ -55,20 +56,9 @@ _PLAIN_ADDRESS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Email:
-    """One email as its sender asked for it; empty strings where a field was left out."""
-
-    from_email: str
-    to_email: str
-    body: str
-    from_name: str = ""
-    to_name: str = ""
-    subject: str = ""
-
-    def fields(self) -> dict[str, str]:
-        """The fields by their names on the wire, without the empty ones."""
-        return {wire: value for wire, name in _FIELDS.items() if (value := getattr(self, name))}
+def wire_fields(email: Email) -> dict[str, str]:
+    """The fields by their names on the wire, without the empty ones."""
+    return {wire: value for wire, name in _FIELDS.items() if (value := getattr(email, name))}
 
 
 class NotAnEmail(ValueError):
@@ -152,16 +142,6 @@ def _validated(value: str) -> ValidatedEmail:
     return validate_email(value, check_deliverability=False, allow_smtputf8=False, strict=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """An email with the id under which the API promised it."""
-
-    id: str
-    email: Email
-    accepted_at: str = ""
-    """When the API took it, RFC 3339 in UTC with milliseconds; empty from the Go service."""
-
-
 class Unreadable(ValueError):
     """A queue message that is no email; the text is the reason for the dead-letter queue."""
 
@@ -173,7 +153,7 @@ def encode(message: Message) -> str:
             "v": VERSION,
             "id": message.id,
             "acceptedAt": message.accepted_at,
-            "email": message.email.fields(),
+            "email": wire_fields(message.email),
         },
         separators=(",", ":"),
     )
