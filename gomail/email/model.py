@@ -42,8 +42,9 @@ class ListUnsubscribe:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What it takes to fetch the large parts of an email from the payload store (the claim-check
-    pattern): its texts and the contents of its attachments, where they do not fit a queue.
+    """Where the large parts of an email are that does not fit a queue (claim-check pattern).
+
+    That is its texts and the contents of its attachments, in the payload store.
     """
 
     key: str

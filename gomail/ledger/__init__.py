@@ -138,8 +138,8 @@ class Known:
     """Another process began an attempt less than `busy` ago and has told no outcome: it must not be
     sent now, and no attempt was noted."""
     unanswered: bool = False
-    """An earlier attempt has no outcome or an unknown one: unlike `possible_duplicate`, somebody did
-    begin to send it."""
+    """An earlier attempt has no outcome or an unknown one: unlike `possible_duplicate`, somebody
+    did begin to send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,8 +374,9 @@ class Ledger(Protocol):
         time left of its visibility is longer than `busy`.
 
         An email that was refused or given up (not canceled, not expired), and was put on its queue
-        more than `REDRIVEN_AFTER` later than at first, has been redriven by an operator: that is noted as an attempt without
-        provider and with the code `REDRIVEN`, receives count anew, and the send is noted.
+        more than `REDRIVEN_AFTER` later than at first, has been redriven by an operator: that is
+        noted as an attempt without provider and with the code `REDRIVEN`, receives count anew, and
+        the send is noted.
         """
         ...
 
