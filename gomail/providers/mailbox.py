@@ -24,7 +24,15 @@ _CONTINUATION = 0x80
 
 def one_line(text: str) -> str:
     """The text with whatever could end a line as a space."""
-    return _LINE_ENDING.sub(" ", text)
+    # What could end a line is not printable; most texts are, and need no search.
+    return text if text.isprintable() else _LINE_ENDING.sub(" ", text)
+
+
+def header_value(text: str) -> str:
+    """The text as an unstructured header's value in ASCII: where it must be, as encoded words."""
+    text = one_line(text)
+    # "=?" would be read as the beginning of an encoded word.
+    return text if text.isascii() and "=?" not in text else _encoded_words(text)
 
 
 def address(given: str) -> str:

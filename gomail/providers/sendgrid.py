@@ -6,22 +6,23 @@ means.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 from pydantic import SecretStr
 
-from gomail.email import Message
+from gomail.email import Attachment, Email, Mailbox, Message
 from gomail.http import Response, Transport
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.providers.answers import Answer, Row, judge, word
+from gomail.providers.headers import own_headers
 from gomail.providers.mailbox import address, one_line, quoted
-from gomail.providers.sending import HttpProvider, Signer, larger_than
+from gomail.providers.sending import HttpProvider, Signer, size_limit
 
 PATH = "/v3/mail/send"
 
-BODY_LIMIT = 30_000_000  # "less than 30 MB", the whole email (Mail Send limitations page)
+LIMIT = 30_000_000  # "less than 30 MB", the whole email (Mail Send limitations page)
 
 NO_SUBJECT = "(no subject)"  # an empty one is a 400
 
@@ -52,7 +53,7 @@ def sendgrid(name: str, *, base_url: str, key: SecretStr, transport: Transport) 
         sign=bearer(key),
         translate=translate,
         classify=classify,
-        unable=larger_than(BODY_LIMIT, "SendGrid takes less than 30 MB"),
+        unable=why_unable,
     )
 
 
@@ -73,21 +74,72 @@ def translate(message: Message) -> bytes:
 def payload(message: Message) -> dict[str, Any]:
     """What `sendgrid.helpers.mail.Mail(…).get()` gives for the same email."""
     email = message.email
-    to_name = one_line(email.to_name)
-    if _MISREAD_IN_NAMES.search(to_name):
-        to_name = quoted(to_name)
-    return {
-        "from": _party(one_line(email.from_name), email.from_email),
+    personalization = {"to": [_recipient(email.to_name, email.to_email)]}
+    content = [{"type": "text/plain", "value": email.body}] if email.body else []
+    mail: dict[str, Any] = {
+        "from": _party(email.from_name, email.from_email),
         "subject": one_line(email.subject) or NO_SUBJECT,
-        "personalizations": [{"to": [_party(to_name, email.to_email)]}],
-        "content": [{"type": "text/plain", "value": email.body}],
+        "personalizations": [personalization],
+        "content": content,
         "custom_args": {"gomail_id": message.id},
     }
+    if email.html:
+        content.append({"type": "text/html", "value": email.html})  # after the text: its rule
+    if email.also_to or email.cc or email.bcc:
+        _add_recipients(email, personalization)
+    if email.reply_to:
+        mail["reply_to_list"] = [_party(one.name, one.email) for one in email.reply_to]
+    if email.headers or email.list_unsubscribe is not None:
+        mail["headers"] = dict(own_headers(email))
+    if email.attachments:
+        mail["attachments"] = [_attachment(one) for one in email.attachments]
+    if email.tags:
+        mail["categories"] = list(email.tags)
+    return mail
+
+
+def _add_recipients(email: Email, personalization: dict[str, list[dict[str, str]]]) -> None:
+    personalization["to"] += _recipients(email.also_to)
+    if email.cc:
+        personalization["cc"] = _recipients(email.cc)
+    if email.bcc:
+        personalization["bcc"] = _recipients(email.bcc)
+
+
+def _recipients(mailboxes: Iterable[Mailbox]) -> list[dict[str, str]]:
+    return [_recipient(one.name, one.email) for one in mailboxes]
+
+
+def _recipient(name: str, given: str) -> dict[str, str]:
+    name = one_line(name)
+    return _party(quoted(name) if _MISREAD_IN_NAMES.search(name) else name, given)
 
 
 def _party(name: str, given: str) -> dict[str, str]:
     plain = address(given)
-    return {"name": name, "email": plain} if name else {"email": plain}
+    return {"name": one_line(name), "email": plain} if name else {"email": plain}
+
+
+def _attachment(attachment: Attachment) -> dict[str, str]:
+    file = {
+        "content": attachment.content,
+        "type": attachment.content_type,
+        "filename": one_line(attachment.filename),
+    }
+    if attachment.content_id:
+        return file | {"disposition": "inline", "content_id": attachment.content_id}
+    return file | {"disposition": "attachment"}
+
+
+_too_large = size_limit(LIMIT, "SendGrid takes less than 30 MB", texts_in_base64=False)
+
+
+def why_unable(email: Email) -> str | None:
+    """Why SendGrid could never carry this email, by the field at fault; None where it can."""
+    for place, one in enumerate(email.attachments):
+        if not one.size:
+            return f"attachments.{place}.content: SendGrid takes no empty files"
+    return _too_large(email)
 
 
 def classify(response: Response) -> Outcome:

@@ -51,7 +51,7 @@ class HttpProvider:
     async def send(self, message: Message, *, timeout: float) -> Outcome:
         """Try once, within `timeout` seconds; raises nothing but a cancellation."""
         try:
-            body = self.translate(message)
+            body = self.translate(_whole(message))
         except Exception as error:  # noqa: BLE001 - no input may end the process
             return self._untranslated(message, error)
         try:
@@ -111,16 +111,45 @@ class HttpProvider:
         )
 
 
-def larger_than(limit: int, sentence: str) -> Callable[[Email], str | None]:
-    """A `why_unable` that says `sentence` of every body above `limit` bytes."""
+def size_limit(
+    limit: int, sentence: str, *, texts_in_base64: bool
+) -> Callable[[Email], str | None]:
+    """A `why_unable` that says `sentence` of every email above `limit` bytes.
+
+    Attachments count as base64; texts do where the limit is on what the provider makes of them.
+    """
+    weight = _in_base64 if texts_in_base64 else int
 
     def unable(email: Email) -> str | None:
-        # A character is at most four bytes: bodies of a usual size are never encoded for this.
-        if 4 * len(email.body) <= limit:
+        # A character is at most four bytes, six in base64: texts of a usual size are never encoded
+        # for this.
+        plain = not email.attachments and email.claim is None
+        if plain and 6 * (len(email.body) + len(email.html)) <= limit:
             return None
-        return sentence if len(email.body.encode(errors="replace")) > limit else None
+        files = sum(_in_base64(attachment.size) for attachment in email.attachments)
+        return sentence if weight(_text_bytes(email, files)) + files > limit else None
 
     return unable
+
+
+def _text_bytes(email: Email, files: int) -> int:
+    """Bytes of both texts; where they are in the payload store, what is no file there."""
+    if email.claim is not None:
+        return max(0, email.claim.size - files)
+    return len(email.body.encode(errors="replace")) + len(email.html.encode(errors="replace"))
+
+
+def _in_base64(size: int) -> int:
+    return (size + 2) // 3 * 4
+
+
+def _whole(message: Message) -> Message:
+    """The message, unless something of its email is still in the payload store."""
+    email = message.email
+    lacking = email.attachments and any(a.size and not a.content for a in email.attachments)
+    if lacking or not (email.body or email.html):
+        raise ValueError("not whole: sent like this, it would arrive without its texts or files")
+    return message
 
 
 def _presentable(outcome: Outcome, sent: Mapping[str, str]) -> Outcome:

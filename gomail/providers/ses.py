@@ -5,22 +5,21 @@ message id travels twice: as a tag (in published events) and as a header (in eve
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
 
-from gomail.email import Message
+from gomail.email import Attachment, Email, Mailbox, Message
 from gomail.http import Response, Transport
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.providers.answers import Answer, Row, judge, word
+from gomail.providers.headers import own_headers
 from gomail.providers.mailbox import mailbox, one_line
-from gomail.providers.sending import HttpProvider, Signer, larger_than
+from gomail.providers.sending import HttpProvider, Signer
+from gomail.providers.ses_limits import why_unable
 
 PATH = "/v2/email/outbound-emails"
-
-# 40 MB a message after base64, which adds a third (SES quotas page).
-BODY_LIMIT = 30_000_000
 
 # Undocumented: SES rejects longer ones, name included (zulip #17558). An email with a shortened
 # name is worth more than none.
@@ -113,39 +112,88 @@ def ses(
         sign=sign,
         translate=translator(configuration_set),
         classify=classify,
-        unable=larger_than(BODY_LIMIT, "SES takes at most 40 MB"),
+        unable=why_unable,
     )
 
 
 def translator(configuration_set: str | None = None) -> Callable[[Message], bytes]:
     """The translation of an email into the body of `SendEmail`."""
-    constant = {"ConfigurationSetName": configuration_set} if configuration_set else {}
 
     def translate(message: Message) -> bytes:
-        return orjson.dumps(_request(message) | constant)
+        request = _request(message)
+        if configuration_set:
+            request["ConfigurationSetName"] = configuration_set
+        return orjson.dumps(request)
 
     return translate
 
 
 def _request(message: Message) -> dict[str, Any]:
     email = message.email
+    body: dict[str, Any] = {}
+    if email.body:
+        body["Text"] = _data(email.body)
+    simple: dict[str, Any] = {
+        "Subject": _data(one_line(email.subject)),
+        "Body": body,
+        "Headers": [{"Name": "X-Gomail-Id", "Value": one_line(message.id)}],
+    }
+    destination = {"ToAddresses": [mailbox(email.to_name, email.to_email, limit=MAILBOX_LIMIT)]}
     request: dict[str, Any] = {
         "FromEmailAddress": mailbox(email.from_name, email.from_email, limit=MAILBOX_LIMIT),
-        "Destination": {
-            "ToAddresses": [mailbox(email.to_name, email.to_email, limit=MAILBOX_LIMIT)]
-        },
-        "Content": {
-            "Simple": {
-                # Without a charset SES takes 7-bit ASCII for granted.
-                "Subject": {"Data": one_line(email.subject), "Charset": "UTF-8"},
-                "Body": {"Text": {"Data": email.body, "Charset": "UTF-8"}},
-                "Headers": [{"Name": "X-Gomail-Id", "Value": one_line(message.id)}],
-            }
-        },
+        "Destination": destination,
+        "Content": {"Simple": simple},
     }
     if _TAG_VALUE.match(message.id):
         request["EmailTags"] = [{"Name": "gomail-id", "Value": message.id}]
+    if email.html or email.also_to or email.cc or email.bcc:
+        _add_html_and_recipients(email, body, destination)
+    if email.headers or email.list_unsubscribe is not None:
+        simple["Headers"] += [{"Name": n, "Value": v} for n, v in own_headers(email)]
+    if email.attachments:
+        simple["Attachments"] = [_attachment(one) for one in email.attachments]
+    if email.reply_to:
+        request["ReplyToAddresses"] = _mailboxes(email.reply_to)
+    if email.tags:
+        request.setdefault("EmailTags", []).extend(_tags(email.tags))
     return request
+
+
+def _add_html_and_recipients(
+    email: Email, body: dict[str, Any], destination: dict[str, list[str]]
+) -> None:
+    if email.html:
+        body["Html"] = _data(email.html)
+    destination["ToAddresses"] += _mailboxes(email.also_to)
+    if email.cc:
+        destination["CcAddresses"] = _mailboxes(email.cc)
+    if email.bcc:
+        destination["BccAddresses"] = _mailboxes(email.bcc)
+
+
+def _data(text: str) -> dict[str, str]:
+    return {"Data": text, "Charset": "UTF-8"}  # without one SES takes 7-bit ASCII for granted
+
+
+def _mailboxes(mailboxes: Iterable[Mailbox]) -> list[str]:
+    return [mailbox(one.name, one.email, limit=MAILBOX_LIMIT) for one in mailboxes]
+
+
+def _attachment(attachment: Attachment) -> dict[str, str]:
+    file = {
+        "FileName": one_line(attachment.filename),
+        "ContentType": attachment.content_type,
+        "ContentTransferEncoding": "BASE64",  # SES would write it as 7-bit text by default
+        "RawContent": attachment.content,
+    }
+    if attachment.content_id:
+        return file | {"ContentDisposition": "INLINE", "ContentId": attachment.content_id}
+    return file | {"ContentDisposition": "ATTACHMENT"}
+
+
+def _tags(words: Iterable[str]) -> list[dict[str, str]]:
+    # SES's tags have a name and a value, a name once an email; ours are words.
+    return [{"Name": f"tag{n}", "Value": one} for n, one in enumerate(words, start=1)]
 
 
 def classify(response: Response) -> Outcome:

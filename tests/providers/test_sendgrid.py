@@ -5,11 +5,25 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sendgrid.helpers.mail import CustomArg, From, Mail, To
+from sendgrid.helpers.mail import (
+    Attachment as PackageAttachment,
+)
+from sendgrid.helpers.mail import (
+    Bcc,
+    Category,
+    Cc,
+    CustomArg,
+    From,
+    Header,
+    Mail,
+    ReplyTo,
+    To,
+)
 
+from gomail.email import Attachment, ListUnsubscribe, Mailbox, Message
 from gomail.outcome import OutcomeClass
 from gomail.providers import sendgrid
-from tests.providers.case import ID, message
+from tests.providers.case import ID, email, message
 from tests.providers.scripted import ScriptedTransport, response
 from tests.providers.sendgrid_case import build
 
@@ -32,6 +46,84 @@ def test_the_payload_is_what_the_sendgrid_package_builds(from_name, to_name, sub
     )
 
     assert ours == mail.get()
+
+
+mailboxes = st.lists(
+    st.builds(Mailbox, st.integers(1, 10**6).map("r{}@example.org".format), plain),
+    max_size=3,
+    unique_by=lambda mailbox: mailbox.email,
+).map(tuple)
+words = st.text("abc_-1", min_size=1, max_size=8)
+files = st.builds(
+    Attachment,
+    words,
+    st.just("image/png"),
+    st.just("iVBORw0KGgo="),
+    st.just(8),
+    words | st.just(""),
+)
+
+
+whole_emails = st.builds(
+    email,
+    html=text.filter(bool),
+    also_to=mailboxes,
+    cc=mailboxes,
+    bcc=mailboxes,
+    reply_to=mailboxes,
+    headers=st.dictionaries(words.map("X-{}".format), words, max_size=3).map(
+        lambda headers: tuple(headers.items())
+    ),
+    list_unsubscribe=st.just(ListUnsubscribe("https://example.com/u")),
+    attachments=st.lists(files, max_size=3).map(tuple),
+    tags=st.lists(words, max_size=3, unique=True).map(tuple),
+)
+
+
+@given(mail=whole_emails)
+def test_the_payload_of_an_email_with_every_field_is_what_the_package_builds(mail):
+    ours = sendgrid.payload(Message(ID, mail))
+
+    theirs = {name: part for name, part in packaged(mail).get().items() if part != []}
+    for reversed_by_the_package in ("categories", "attachments"):
+        theirs.get(reversed_by_the_package, []).reverse()
+    assert ours == theirs
+
+
+def packaged(mail):
+    built = Mail(
+        from_email=From(mail.from_email, mail.from_name),
+        to_emails=party(To, mail.to),
+        subject=mail.subject,
+        plain_text_content=mail.body,
+        html_content=mail.html,
+    )
+    for one in party(Cc, mail.cc):
+        built.add_cc(one)
+    for one in party(Bcc, mail.bcc):
+        built.add_bcc(one)
+    built.reply_to_list = party(ReplyTo, mail.reply_to)
+    for name, value in mail.headers:
+        built.add_header(Header(name, value))
+    built.add_header(Header("List-Unsubscribe", f"<{mail.list_unsubscribe.url}>"))
+    built.add_header(Header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+    for one in mail.attachments:
+        built.add_attachment(packaged_file(one))
+    for tag in mail.tags:
+        built.add_category(Category(tag))
+    built.add_custom_arg(CustomArg("gomail_id", ID))
+    return built
+
+
+def party(kind, mailboxes):
+    return [kind(mailbox.email, mailbox.name) for mailbox in mailboxes]
+
+
+def packaged_file(file):
+    kind = "inline" if file.content_id else "attachment"
+    return PackageAttachment(
+        file.content, file.filename, file.content_type, kind, file.content_id or None
+    )
 
 
 @pytest.mark.parametrize(
