@@ -52,3 +52,17 @@ def send_all(store: Store, start: Barrier, answers: Answers, ids: list[str]) -> 
         return len(ids)
 
     answers.put(run(store, scenario))
+
+
+def take_all(store: Store, start: Barrier, answers: Answers) -> None:
+    """Take what is due, a few at a time, until there is no more; tell what it was."""
+
+    async def scenario(ledger: Ledger) -> list[str]:
+        await ledger.email("x")
+        start.wait(timeout=30)
+        taken: list[str] = []
+        while some := await ledger.due(NOW + 1_000, now=NOW, lease=60_000, limit=7):
+            taken += [each.id for each in some]
+        return taken
+
+    answers.put(run(store, scenario))

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from gomail.ledger import (
+    About,
     EmailRecord,
     Event,
     Filter,
@@ -12,6 +13,7 @@ from gomail.ledger import (
     Ledger,
     Queued,
     Recorded,
+    Scheduled,
     Status,
 )
 from gomail.outcome import OutcomeClass
@@ -22,6 +24,17 @@ SENDER, READER = "shop@example.com", "reader@example.org"
 
 def queued(id: str = "m-1", at: int = NOW, **given: Any) -> Queued:  # noqa: A002
     return Queued(**{"id": id, "at": at, "from_email": SENDER, "to_email": READER} | given)
+
+
+def scheduled(
+    id: str = "m-1",  # noqa: A002
+    send_at: int = NOW + 3_600_000,
+    body: str = "body",
+    **given: Any,
+) -> Scheduled:
+    """An email for later; `recipients`, `tags` and `metadata` may be given beside `Queued`'s."""
+    more = {name: given.pop(name) for name in ("recipients", "tags", "metadata") if name in given}
+    return Scheduled(queued(id, about=About(send_at=send_at, **more), **given), body)
 
 
 def intent(id: str = "m-1", **given: Any) -> Intent:  # noqa: A002
