@@ -38,6 +38,9 @@ CREDENTIAL_CODES = frozenset(
 )
 """Codes that newer credentials may cure; nothing of such a call has been acted on."""
 
+CONTENT_DIGEST = "X-Amz-Content-Sha256"
+"""Header with the body's SHA-256 in hexadecimal, which S3 wants; it is not reckoned twice then."""
+
 _REFUSED_STATUSES = frozenset({400, 401, 403})
 _LOOK_AGAIN_SECONDS = 30.0  # botocore renews some 10 minutes ahead, so this is never too late
 _WAIT_SECONDS = 300.0  # after an idle time like this, wait for the renewal rather than sign stale
@@ -201,7 +204,8 @@ class Signer:
         pairs = sorted((name.lower(), " ".join(value.split())) for name, value in signed.items())
         lines = "".join(f"{name}:{value}\n" for name, value in pairs)
         names = ";".join(name for name, _ in pairs)
-        request = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{sha256(body).hexdigest()}"
+        content = headers.get(CONTENT_DIGEST) or sha256(body).hexdigest()
+        request = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{content}"
         scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
         digest = sha256(request.encode()).hexdigest()
         text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"

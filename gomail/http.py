@@ -17,8 +17,8 @@ from yarl import URL
 
 from gomail.errors import MaybeSent, NotSent
 
-ANSWER_LIMIT = 16 * 1024 * 1024
-"""Most bytes of one answer: ten SQS messages of 1 MiB, escaped, and some room."""
+ANSWER_LIMIT = 40 * 1024 * 1024
+"""Most bytes of one answer: the largest payload (attachments of 20 MiB in base64, and texts)."""
 
 _CONNECT_SECONDS = 3.0
 _CONNECT_SHARE = 0.9  # of a short time limit, so that "no connection in time" is seen as just that

@@ -11,10 +11,12 @@ import signal
 import sqlite3
 import sys
 import time
+from pathlib import Path
 
 import uvloop
 
 from sandbox.app import Sandbox
+from sandbox.objects import FolderObjects
 from sandbox.store import NoStore, SqliteStore
 
 _BACKLOG = 1024
@@ -28,7 +30,8 @@ def main() -> int:
         return _fail(f"{options.host} is not this machine; add --anywhere to serve others, too.")
     try:
         store = SqliteStore(options.data) if options.data else NoStore()
-        sandbox = Sandbox(store, bad_key=options.bad_key)
+        objects = FolderObjects(Path(f"{options.data}.s3")) if options.data else None
+        sandbox = Sandbox(store, objects=objects, bad_key=options.bad_key)
         _create_queues(sandbox, options.queue, options.dead_letter)
     except sqlite3.Error as error:
         return _fail(f"{options.data} cannot be used ({error}); name another file with --data.")
@@ -77,13 +80,17 @@ def _ensure(sandbox: Sandbox, name: str, attributes: dict[str, str], now: float)
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="The cloud on one machine: SQS, SES v2 and SendGrid, a mailbox and faults.",
+        description="The cloud on one machine: SQS, S3, SES v2 and SendGrid, a mailbox and faults.",
         epilog="The mailbox and the fault switches are at http://HOST:PORT/mailbox.html",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     add("--port", type=int, default=9324, help="port, 0 for a free one (default: %(default)s)")
-    add("--data", metavar="FILE", help="keep queues in this file (default: memory only)")
+    add(
+        "--data",
+        metavar="FILE",
+        help="keep queues in this file, objects of S3 in FILE.s3/ (default: memory only)",
+    )
     add("--queue", metavar="NAME", action="append", default=[], help="create it; repeatable")
     add("--dead-letter", metavar="NAME", help="create it first; takes dead letters of the others")
     add("--bad-key", default="bad", help="access key that providers refuse (default: %(default)s)")

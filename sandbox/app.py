@@ -11,8 +11,10 @@ from sandbox.cloud import Cloud, Store
 from sandbox.desk import Desk
 from sandbox.http import Handler, json_answer
 from sandbox.mailbox import Mailbox
+from sandbox.objects import MemoryObjects, Objects
 from sandbox.provider import ProviderEndpoint, Rejected
 from sandbox.queues import Queues
+from sandbox.s3 import PREFIX, S3Endpoint
 from sandbox.sendgrid import SendGrid
 from sandbox.ses import Ses, account
 from sandbox.sqs import SqsEndpoint
@@ -40,12 +42,15 @@ class LoadedStore(Store, Protocol):
 class Sandbox:
     """Everything `python -m sandbox` serves."""
 
-    def __init__(self, store: LoadedStore, *, bad_key: str = "bad") -> None:
+    def __init__(
+        self, store: LoadedStore, *, objects: Objects | None = None, bad_key: str = "bad"
+    ) -> None:
         self.queues = Queues(store)
         store.load(self.queues)
         self._mailbox = Mailbox()
         self._ses = ProviderEndpoint(Ses(bad_key), self._mailbox)
         self._sendgrid = ProviderEndpoint(SendGrid(bad_key), self._mailbox)
+        self._s3 = S3Endpoint(objects or MemoryObjects())
         sqs = SqsEndpoint(Cloud(self.queues, store, Waiting()))
         providers = {"ses": self._ses, "sendgrid": self._sendgrid}
         self._routes: dict[tuple[str, str], Handler] = {
@@ -53,7 +58,7 @@ class Sandbox:
             ("POST", "/v2/email/outbound-emails"): self._ses.handle,
             ("GET", "/v2/email/account"): self._account,
             ("POST", "/v3/mail/send"): self._sendgrid.handle,
-            **Desk(self._mailbox, providers, sqs).routes(),
+            **Desk(self._mailbox, providers, sqs, self._s3).routes(),
         }
 
     def server(self) -> web.Server:
@@ -77,6 +82,8 @@ class Sandbox:
         handler = self._routes.get((request.method, path))
         if handler is not None:
             return await handler(request)
+        if path.startswith(PREFIX):
+            return await self._s3.handle(request)
         return json_answer({"error": f"There is no {request.method} {path} here."}, 404)
 
     async def _account(self, request: web.BaseRequest) -> web.Response:

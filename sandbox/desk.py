@@ -14,6 +14,7 @@ from sandbox.http import Handler, json_answer
 if TYPE_CHECKING:
     from sandbox.mailbox import Mailbox
     from sandbox.provider import ProviderEndpoint
+    from sandbox.s3 import S3Endpoint
     from sandbox.sqs import SqsEndpoint
 
 _LIMIT = 100
@@ -35,10 +36,18 @@ class Desk:
     """The sandbox's own endpoints."""
 
     def __init__(
-        self, mailbox: Mailbox, providers: dict[str, ProviderEndpoint], sqs: SqsEndpoint
+        self,
+        mailbox: Mailbox,
+        providers: dict[str, ProviderEndpoint],
+        sqs: SqsEndpoint,
+        s3: S3Endpoint,
     ) -> None:
         self._mailbox = mailbox
-        self._endpoints: dict[str, ProviderEndpoint | SqsEndpoint] = {**providers, "sqs": sqs}
+        self._endpoints: dict[str, ProviderEndpoint | SqsEndpoint | S3Endpoint] = {
+            **providers,
+            "sqs": sqs,
+            "s3": s3,
+        }
 
     def routes(self) -> dict[tuple[str, str], Handler]:
         """Method and path of each endpoint; PUT /faults/{provider} once a provider."""

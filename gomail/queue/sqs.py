@@ -284,6 +284,8 @@ def _bytes(text: str) -> int:
 
 def _message(number: int, entry: Entry) -> dict[str, Any]:
     message: dict[str, Any] = {"Id": str(number), "MessageBody": entry.body}
+    if entry.delay:
+        message["DelaySeconds"] = entry.delay
     if entry.attributes:
         message["MessageAttributes"] = {
             name: {"DataType": "String", "StringValue": value}
