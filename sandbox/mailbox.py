@@ -1,17 +1,22 @@
 """Remembers the emails that were accepted, and counts them. Pure.
 
-The last 200,000 keep their summaries, the last 1,000 (or 64 MiB) their bodies and payloads too. An
-email is a duplicate if one with the same id of ours is among the summaries, whoever accepted it.
+The last 200,000 keep their summaries, the last 1,000 (or 64 MiB) everything else too: bodies,
+headers, files, payloads. An email is a duplicate if one with the same id of ours is among the
+summaries, whoever accepted it.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from sandbox.parties import Party
 
 _SUMMARIES = 200_000
 _BODIES = 1_000
@@ -19,15 +24,39 @@ _BODY_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """An attachment, decoded."""
+
+    name: str
+    content_type: str
+    content_id: str | None
+    """Under which `cid:` URL the HTML shows it."""
+    inline: bool
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Email:
     """What a provider accepted, as the provider understood it."""
 
     id: str | None
-    sender: str
-    to: tuple[str, ...]
+    sender: Party
+    to: tuple[Party, ...]
     subject: str
     text: str | None
     html: str | None
+    cc: tuple[Party, ...] = ()
+    bcc: tuple[Party, ...] = ()
+    reply_to: tuple[Party, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    """Names and values of the sender's own, as a reader sees them."""
+    tags: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+
+    @property
+    def recipients(self) -> tuple[Party, ...]:
+        """Everybody who gets it."""
+        return self.to + self.cc + self.bcc
 
 
 @dataclass(slots=True)
@@ -38,6 +67,10 @@ class _Kept:
     received_at: float
     email: Email
     payload: bytes | None
+
+    def size(self) -> int:
+        """Bytes that are kept of what is large."""
+        return len(self.payload or b"") + sum(len(file.data) for file in self.email.files)
 
 
 class Mailbox:
@@ -71,7 +104,7 @@ class Mailbox:
         if len(self._kept) > self._most:
             self._forget(self._kept.popleft())
         self._bodies.append(kept)
-        self._bytes += len(payload)
+        self._bytes += kept.size()
         while len(self._bodies) > self._most_bodies or self._bytes > _BODY_BYTES:
             self._strip(self._bodies.popleft())
 
@@ -102,11 +135,14 @@ class Mailbox:
         found.reverse()
         return [_summary(kept) if brief else _described(kept) for kept in found[:limit]]
 
+    def find(self, seq: int) -> Email | None:
+        """The email with that number, if all of it is still kept."""
+        return next((kept.email for kept in self._bodies if kept.seq == seq), None)
+
     def _strip(self, kept: _Kept) -> None:
-        e = kept.email
-        self._bytes -= len(kept.payload or b"")
+        self._bytes -= kept.size()
         kept.payload = None
-        kept.email = Email(e.id, e.sender, e.to, e.subject, None, None)
+        kept.email = replace(kept.email, text=None, html=None, headers=(), tags=(), files=())
 
     def _count(self, id_: str | None) -> None:
         if id_ is None:
@@ -132,17 +168,33 @@ def _summary(kept: _Kept) -> dict[str, Any]:
         "provider": kept.provider,
         "id": email.id,
         "provider_id": kept.provider_id,
-        "from": email.sender,
-        "to": email.to,
+        "from": str(email.sender),
+        **{kind: [str(party) for party in getattr(email, kind)] for kind in ("to", "cc", "bcc")},
         "subject": email.subject,
         "received_at": datetime.fromtimestamp(kept.received_at, UTC).isoformat(),
     }
 
 
 def _described(kept: _Kept) -> dict[str, Any]:
+    email = kept.email
     return {
         **_summary(kept),
-        "text": kept.email.text,
-        "html": kept.email.html,
+        "reply_to": [str(party) for party in email.reply_to],
+        "text": email.text,
+        "html": email.html,
+        "headers": [{"name": name, "value": value} for name, value in email.headers],
+        "tags": email.tags,
+        "attachments": [
+            {
+                "filename": file.name,
+                "content_type": file.content_type,
+                "content_id": file.content_id,
+                "inline": file.inline,
+                "size": len(file.data),
+                "sha256": sha256(file.data).hexdigest(),
+                "url": f"/mailbox/attachment?seq={kept.seq}&place={place}",
+            }
+            for place, file in enumerate(email.files)
+        ],
         "payload": None if kept.payload is None else orjson.Fragment(kept.payload),
     }

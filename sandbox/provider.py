@@ -138,7 +138,9 @@ class ProviderEndpoint:
     def _refuse(self, email: Email) -> None:
         if email.id in self._refused_ids:
             raise self.dialect.refusal()
-        if self._refused_to and any(bare(to).lower() in self._refused_to for to in email.to):
+        if self._refused_to and any(
+            party.email.lower() in self._refused_to for party in email.recipients
+        ):
             raise self.dialect.refusal()
 
     def _accept(
@@ -153,14 +155,3 @@ class ProviderEndpoint:
         if struck == "garbage":
             return self.dialect.garbage()
         return self.dialect.accepted(provider_id)
-
-
-def bare(address: str) -> str:
-    """The address without a display name."""
-    _, bracket, rest = address.rpartition("<")
-    return rest.removesuffix(">").strip() if bracket else address.strip()
-
-
-def named(name: object, address: str) -> str:
-    """An address with its display name, as people read it."""
-    return f"{name} <{address}>" if name else address

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
+from sandbox import sendgrid_parts as parts
 from sandbox.http import json_answer
 from sandbox.mailbox import Email
-from sandbox.provider import Rejected, named
+from sandbox.provider import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.parties import Party
+
 _MOST_PERSONALIZATIONS = 1000
+_MOST_RECIPIENTS = 1000
+_MOST_ARGUMENTS = 10_000
+_LIMIT = 30_000_000
 _BAD_KEY = "The provided authorization grant is invalid, expired, or revoked"
 _MESSAGES = {401: _BAD_KEY, 403: "access forbidden", 429: "too many requests"}
 _SUBJECT = (
@@ -36,6 +42,7 @@ _TO = (
     "The to array is required for all personalization objects, and must have at least one email "
     "object with a valid email address."
 )
+_REPLY_TO = "The reply_to object, when used, must at least have an email parameter."
 _ORDER = "If present, text/plain and text/html may only be provided once, and text/plain first."
 
 
@@ -58,13 +65,25 @@ class SendGrid:
     def read(self, payload: bytes) -> Email:
         """Understand a mail/send request, as far as SendGrid checks it before it answers."""
         request = _json(payload)
-        to = _recipients(request)
-        sender = _address(request.get("from"), "from", _FROM)
-        subject = _subject(request)
+        recipients = _recipients(request)
         bodies = {} if request.get("template_id") else _bodies(request.get("content"))
+        files = parts.files(request.get("attachments"))
+        sizes = [len(body.encode()) for body in bodies.values()]
+        if sum(sizes) + sum((len(file.data) + 2) // 3 * 4 for file in files) > _LIMIT:
+            raise Rejected(413, "The JSON payload you have included in your request is too large.")
         first = request["personalizations"][0]
-        id_ = _custom_id(first) or _custom_id(request)
-        return Email(id_, sender, to, subject, bodies.get("text/plain"), bodies.get("text/html"))
+        return Email(
+            id=_custom_id(first) or _custom_id(request),
+            sender=parts.party(request.get("from"), "from", _FROM),
+            **recipients,
+            reply_to=_reply_to(request),
+            subject=_subject(request),
+            text=bodies.get("text/plain"),
+            html=bodies.get("text/html"),
+            headers=parts.headers(request.get("headers")),
+            tags=parts.categories(request.get("categories")),
+            files=files,
+        )
 
     def new_id(self) -> str:
         """An id as in the header X-Message-Id: without a dot."""
@@ -90,7 +109,7 @@ class SendGrid:
 
     def refusal(self) -> Rejected:
         """The rejection of an email that is refused for good."""
-        return _bad("Does not contain a valid address.", "personalizations.0.to.0.email")
+        return parts.bad("Does not contain a valid address.", "personalizations.0.to.0.email")
 
 
 def _json(payload: bytes) -> dict[str, Any]:
@@ -103,61 +122,62 @@ def _json(payload: bytes) -> dict[str, Any]:
     return request
 
 
-def _bad(message: str, field: str) -> Rejected:
-    return Rejected(400, message, field=field)
-
-
 def _custom_id(holder: dict[str, Any]) -> str | None:
     arguments = holder.get("custom_args") or {}
     id_ = arguments.get("gomail_id") if isinstance(arguments, dict) else 0
     if not isinstance(id_, str | None):
-        raise _bad("Custom arguments must be strings.", "custom_args")
+        raise parts.bad("Custom arguments must be strings.", "custom_args")
+    if len(orjson.dumps(arguments)) > _MOST_ARGUMENTS:
+        raise parts.bad("Custom arguments are limited to 10,000 bytes.", "custom_args")
     return id_
 
 
-def _address(value: Any, field: str, needed: str) -> str:
-    if not isinstance(value, dict) or not isinstance(email := value.get("email"), str) or not email:
-        raise _bad(needed, f"{field}.email")
-    if "@" not in email or not email.isascii() or not email.isprintable():
-        raise _bad("Does not contain a valid address.", f"{field}.email")
-    return named(value.get("name"), email)
-
-
-def _recipients(request: dict[str, Any]) -> tuple[str, ...]:
+def _recipients(request: dict[str, Any]) -> dict[str, tuple[Party, ...]]:
     personalizations = request.get("personalizations")
     if not isinstance(personalizations, list) or not personalizations:
-        raise _bad(
+        raise parts.bad(
             "The personalizations field is required and must have at least one personalization.",
             "personalizations",
         )
     if len(personalizations) > _MOST_PERSONALIZATIONS:
-        raise _bad("There may be at most 1000 personalizations.", "personalizations")
-    everybody: list[str] = []
+        raise parts.bad("There may be at most 1000 personalizations.", "personalizations")
+    found: dict[str, tuple[Party, ...]] = {"to": (), "cc": (), "bcc": ()}
     for place, personalization in enumerate(personalizations):
         field = f"personalizations.{place}"
         if not isinstance(personalization, dict) or not personalization.get("to"):
-            raise _bad(_TO, f"{field}.to")
-        _add_recipients(everybody, personalization, field)
-    return tuple(everybody)
+            raise parts.bad(_TO, f"{field}.to")
+        for kind, more in _personalized(personalization, field).items():
+            found[kind] += more
+    if sum(map(len, found.values())) > _MOST_RECIPIENTS:
+        raise parts.bad("There may be at most 1000 recipients.", "personalizations")
+    return found
 
 
-def _add_recipients(everybody: list[str], personalization: dict[str, Any], field: str) -> None:
+def _personalized(personalization: dict[str, Any], field: str) -> dict[str, tuple[Party, ...]]:
+    found = {
+        kind: parts.parties(personalization.get(kind), f"{field}.{kind}", _TO, quoted=True)
+        for kind in ("to", "cc", "bcc")
+    }
     seen: set[str] = set()
-    for kind in ("to", "cc", "bcc"):
-        values = personalization.get(kind) or []
-        if not isinstance(values, list):
-            raise _bad(_TO, f"{field}.{kind}")
-        for place, value in enumerate(values):
-            everybody.append(_address(value, f"{field}.{kind}.{place}", _TO))
-            address = value["email"].lower()
+    for kind, some in found.items():
+        for address in (party.email.lower() for party in some):
             if address in seen:
-                raise _bad(
+                raise parts.bad(
                     "Each email address in the personalization block should be unique between to, "
                     f"cc, and bcc. We found the first duplicate instance of [{address}] in the "
                     f"{field}.{kind} field.",
                     field,
                 )
             seen.add(address)
+    return found
+
+
+def _reply_to(request: dict[str, Any]) -> tuple[Party, ...]:
+    if "reply_to" not in request:
+        return parts.parties(request.get("reply_to_list"), "reply_to_list", _REPLY_TO)
+    if "reply_to_list" in request:
+        raise parts.bad("Either reply_to or reply_to_list may be given, not both.", "reply_to_list")
+    return (parts.party(request["reply_to"], "reply_to", _REPLY_TO),)
 
 
 def _subject(request: dict[str, Any]) -> str:
@@ -167,24 +187,24 @@ def _subject(request: dict[str, Any]) -> str:
         if not isinstance(own, str) or not own:
             if request.get("template_id"):
                 return ""
-            raise _bad(_SUBJECT, "subject")
+            raise parts.bad(_SUBJECT, "subject")
     return str(request["personalizations"][0].get("subject") or subject)
 
 
 def _bodies(content: Any) -> dict[str, str]:
     if not isinstance(content, list) or not content:
-        raise _bad(_CONTENT, "content")
+        raise parts.bad(_CONTENT, "content")
     bodies: dict[str, str] = {}
     for place, part in enumerate(content):
         kind = part.get("type") if isinstance(part, dict) else None
         if not isinstance(kind, str) or not kind:
-            raise _bad("The content type is required.", f"content.{place}.type")
+            raise parts.bad("The content type is required.", f"content.{place}.type")
         if not isinstance(value := part.get("value"), str) or not value:
-            raise _bad(
+            raise parts.bad(
                 "The content value must be a string at least one character in length.",
                 f"content.{place}.value",
             )
         if kind in bodies or (kind == "text/plain" and place):
-            raise _bad(_ORDER, "content")
+            raise parts.bad(_ORDER, "content")
         bodies[kind] = value
     return bodies

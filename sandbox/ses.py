@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import itertools
 import re
 import time
-from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
 
 from sandbox.http import json_answer
-from sandbox.mailbox import Email
-from sandbox.provider import ProviderEndpoint, Rejected, bare
+from sandbox.provider import ProviderEndpoint, Rejected
+from sandbox.ses_content import Envelope, addresses, bad, checked_object, objects, raw, simple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from email.message import EmailMessage
+
+    from sandbox.mailbox import Email
+    from sandbox.parties import Party
 
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
-_HEADER_NAME = re.compile(r"[!-9;-@A-~]{1,126}")
-_HEADER_VALUE = re.compile(r"[ -~]{1,995}")
 _CREDENTIAL = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/,\s]+)/\d{8}/[^/]+/ses/aws4_request, ?"
     r"SignedHeaders=[^,\s]*host[^,\s]*, ?Signature=[0-9a-f]{64}"
@@ -71,21 +68,19 @@ class Ses:
 
     def read(self, payload: bytes) -> Email:
         """Understand a SendEmail request."""
-        request = _object(_json(payload), "the request")
-        content = _object(request.get("Content"), "Content")
-        to = _recipients(request)
-        id_ = _tagged(request)
+        request = checked_object(_json(payload), "the request")
+        content = checked_object(request.get("Content"), "Content")
+        tags = _tags(request)
+        envelope = Envelope(
+            id=tags.pop("gomail-id", None),
+            sender=request.get("FromEmailAddress"),
+            **_recipients(request),
+            reply_to=addresses(request.get("ReplyToAddresses"), "ReplyToAddresses"),
+            tags=tuple(_word(name, value) for name, value in tags.items()),
+        )
         if "Raw" in content:
-            return _raw(request, _object(content["Raw"], "Content.Raw"), to, id_)
-        simple = _object(content.get("Simple"), "Content.Simple")
-        body = _object(simple.get("Body"), "Content.Simple.Body")
-        text, html = _data(body, "Text"), _data(body, "Html")
-        if text is None and html is None:
-            raise _bad("Content.Simple.Body must have Text or Html.")
-        if (subject := _data(simple, "Subject")) is None:
-            raise _bad("Content.Simple.Subject is required.")
-        id_ = id_ or _from_headers(simple.get("Headers"))
-        return Email(id_, _sender(request), to, subject, text, html)
+            return raw(checked_object(content["Raw"], "Content.Raw"), envelope)
+        return simple(checked_object(content.get("Simple"), "Content.Simple"), envelope)
 
     def new_id(self) -> str:
         """An id as SES gives them."""
@@ -143,108 +138,27 @@ def _json(payload: bytes) -> Any:
         raise Rejected(400, "The request is not JSON.", code="SerializationException") from error
 
 
-def _bad(message: str) -> Rejected:
-    return Rejected(400, message, code="BadRequestException")
-
-
-def _object(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _bad(f"{where} must be an object.")
-    return value
-
-
-def _objects(value: Any, where: str) -> list[dict[str, Any]]:
-    return [_object(item, where) for item in _list(value, where)]
-
-
-def _list(value: Any, where: str) -> list[Any]:
-    if not isinstance(value, list | None):
-        raise _bad(f"{where} must be a list.")
-    return value or []
-
-
-def _data(parent: dict[str, Any], name: str) -> str | None:
-    if (part := parent.get(name)) is None:
-        return None
-    data = _object(part, name).get("Data")
-    if not isinstance(data, str):
-        raise _bad(f"{name}.Data is required.")
-    return data
-
-
-def _sender(request: dict[str, Any]) -> str:
-    sender = request.get("FromEmailAddress")
-    if not isinstance(sender, str) or "@" not in sender:
-        raise _bad("FromEmailAddress is required.")
-    return _checked(sender)
-
-
-def _checked(address: str) -> str:
-    if not address.isascii() or not address.isprintable():
-        raise _bad("Local address contains control or whitespace")
-    return address
-
-
-def _recipients(request: dict[str, Any]) -> tuple[str, ...]:
-    destination = _object(request.get("Destination") or {}, "Destination")
-    kinds = ("ToAddresses", "CcAddresses", "BccAddresses")
-    everybody = [address for kind in kinds for address in _list(destination.get(kind), kind)]
-    if len(everybody) > _MOST_RECIPIENTS:
+def _recipients(request: dict[str, Any]) -> dict[str, tuple[Party, ...]]:
+    destination = checked_object(request.get("Destination") or {}, "Destination")
+    found = {
+        kind: addresses(destination.get(name), name)
+        for kind, name in (("to", "ToAddresses"), ("cc", "CcAddresses"), ("bcc", "BccAddresses"))
+    }
+    if sum(map(len, found.values())) > _MOST_RECIPIENTS:
         raise Rejected(400, "Recipient count exceeds 50.", code="MessageRejected")
-    for address in everybody:
-        if not isinstance(address, str) or "@" not in bare(address):
-            raise _bad("Missing final '@domain'")
-        _checked(address)
-    return tuple(everybody)
+    return found
 
 
-def _tagged(request: dict[str, Any]) -> str | None:
-    id_ = None
-    for tag in _objects(request.get("EmailTags"), "EmailTags"):
-        name, value = tag.get("Name", ""), tag.get("Value", "")
-        if not _TAG.fullmatch(str(name)) or not _TAG.fullmatch(str(value)):
-            raise _bad("Invalid tag name or value: letters, digits, '_' and '-' only.")
-        if name == "gomail-id":
-            id_ = str(value)
-    return id_
+def _tags(request: dict[str, Any]) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for tag in objects(request.get("EmailTags"), "EmailTags"):
+        name, value = str(tag.get("Name", "")), str(tag.get("Value", ""))
+        if not _TAG.fullmatch(name) or not _TAG.fullmatch(value):
+            raise bad("Invalid tag name or value: letters, digits, '_' and '-' only.")
+        tags[name] = value
+    return tags
 
 
-def _from_headers(headers: Any) -> str | None:
-    id_ = None
-    for header in _objects(headers, "Content.Simple.Headers"):
-        name, value = header.get("Name", ""), header.get("Value", "")
-        if not _HEADER_NAME.fullmatch(str(name)) or not _HEADER_VALUE.fullmatch(str(value)):
-            raise _bad(f"Invalid header {name!r}.")
-        if str(name).lower() == "x-gomail-id":
-            id_ = str(value)
-    return id_
-
-
-def _raw(
-    request: dict[str, Any], raw: dict[str, Any], to: tuple[str, ...], id_: str | None
-) -> Email:
-    try:
-        mime = base64.b64decode(raw.get("Data") or "", validate=True)
-    except (binascii.Error, TypeError) as error:
-        raise _bad("Content.Raw.Data must be base64.") from error
-    message = message_from_bytes(mime, policy=policy.default)
-    sender = str(request.get("FromEmailAddress") or _clean(message.get("From", "")))
-    everybody = to or tuple(_clean(value) for value in message.get_all("To", ()))
-    if not sender or not everybody:
-        raise _bad("A raw message needs From and To, in its header or in the request.")
-    id_ = id_ or _clean(message.get("X-Gomail-Id", "")) or None
-    subject = _clean(message.get("Subject", ""))
-    return Email(id_, sender, everybody, subject, _body(message, "plain"), _body(message, "html"))
-
-
-def _body(message: EmailMessage, kind: str) -> str | None:
-    part = message.get_body((kind,))
-    try:
-        return None if part is None else _clean(part.get_content())
-    except (LookupError, ValueError) as error:
-        raise _bad(f"The {kind} body of the raw message cannot be read.") from error
-
-
-def _clean(text: object) -> str:
-    """Replace what the MIME parser could not decode: no JSON can hold its surrogates."""
-    return str(text).encode(errors="replace").decode()
+def _word(name: str, value: str) -> str:
+    # tag1, tag2, …: words for which SES, whose tags have names, got numbers.
+    return value if re.fullmatch(r"tag[0-9]+", name) else f"{name}={value}"

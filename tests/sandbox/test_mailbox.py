@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.mailbox import Email, Mailbox
+from sandbox.parties import Party
 
 
 def email(id_="m-1"):
-    return Email(id_, "from@example.org", ("to@example.org",), "Hello", "Body", None)
+    sender, to = Party("from@example.org"), Party("to@example.org")
+    return Email(id_, sender, (to,), "Hello", "Body", None)
 
 
 def listed(mailbox, *, provider=None, id_=None, after=None, limit=100, brief=False):
