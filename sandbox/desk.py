@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from sandbox.faults import BadSwitches, QueueSwitches, Switches, described, switches
 from sandbox.http import Handler, json_answer
+from sandbox.shown import attachment_answer, html_answer
 
 if TYPE_CHECKING:
     from sandbox.mailbox import Mailbox
@@ -58,6 +60,8 @@ class Desk:
             ("GET", "/mailbox"): self.emails,
             ("DELETE", "/mailbox"): self.forget_emails,
             ("GET", "/mailbox/count"): self.count,
+            ("GET", "/mailbox/html"): self.html,
+            ("GET", "/mailbox/attachment"): self.attachment,
             ("GET", "/calls"): self.calls,
             ("DELETE", "/calls"): self.forget_calls,
             ("GET", "/faults"): self.faults,
@@ -101,6 +105,21 @@ class Desk:
         )
         return json_answer({"emails": emails})
 
+    async def html(self, request: web.BaseRequest) -> web.Response:
+        """The HTML of email `seq`, as a page that can do nothing."""
+        email = self._mailbox.find(_number(request, "seq"))
+        if email is None or email.html is None:
+            return _not_kept()
+        return html_answer(email)
+
+    async def attachment(self, request: web.BaseRequest) -> web.Response:
+        """The bytes of the file at `place` of email `seq`."""
+        email = self._mailbox.find(_number(request, "seq"))
+        place = _number(request, "place")
+        if email is None or not 0 <= place < len(email.files):
+            return _not_kept()
+        return attachment_answer(email.files[place])
+
     async def forget_emails(self, _: web.BaseRequest) -> web.Response:
         """Empty the mailbox."""
         self._mailbox.clear()
@@ -138,3 +157,13 @@ class Desk:
         except BadSwitches as error:
             return json_answer({"error": str(error)}, 400)
         return json_answer(described(endpoint.switches))
+
+
+def _number(request: web.BaseRequest, name: str) -> int:
+    """A number of the query; -1, which nothing has, where it is none."""
+    value = request.query.get(name, "")
+    return int(value) if re.fullmatch(r"[0-9]{1,15}", value) else -1
+
+
+def _not_kept() -> web.Response:
+    return json_answer({"error": "The mailbox does not keep that (any more)."}, 404)

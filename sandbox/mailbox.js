@@ -110,13 +110,15 @@ function drawEmail(email) {
   const details = element("details");
   const summary = element("summary");
   const subject = element("strong", email.subject || "(no subject)");
-  const line = element("span", `${time(email)} · to ${email.to.join(", ")}`, "meta");
+  const line = element("span", `${time(email)} · to ${everybody(email).join(", ")}`, "meta");
   summary.append(subject, element("span", NAMES[email.provider], "tag"), line);
   details.append(summary);
   details.addEventListener("toggle", () => fill(details, email), { once: true });
   item.append(details);
   return item;
 }
+
+const everybody = (email) => [...email.to, ...email.cc, ...email.bcc];
 
 const time = (email) => new Date(email.received_at).toLocaleTimeString();
 
@@ -127,21 +129,49 @@ async function fill(details, { seq }) {
   const list = element("dl");
   fact(list, "From", email.from);
   fact(list, "To", email.to.join(", "));
+  fact(list, "Cc", email.cc.join(", "));
+  fact(list, "Bcc", email.bcc.join(", "));
+  fact(list, "Reply to", email.reply_to.join(", "));
+  fact(list, "Tags", email.tags.join(", "));
+  for (const { name, value } of email.headers) fact(list, name, value);
   fact(list, "Id", email.id);
   fact(list, "Provider's id", email.provider_id);
   fact(list, "Received", new Date(email.received_at).toLocaleString());
   details.append(list);
-  for (const [kind, body] of [["Text", email.text], ["HTML", email.html]]) {
-    if (body !== null) details.append(bodyOf(kind, body));
-  }
+  if (email.text !== null) details.append(textOf(email.text));
+  if (email.html !== null) details.append(htmlOf(email));
+  if (email.attachments.length) details.append(filesOf(email));
   if (email.payload === null) details.append(element("p", "Its body is no longer kept.", "meta"));
 }
 
-function bodyOf(kind, text) {
+function textOf(text) {
   const pre = element("pre", text);
   pre.tabIndex = 0;
-  pre.setAttribute("aria-label", `${kind} body`);
+  pre.setAttribute("aria-label", "Text body");
   return pre;
+}
+
+// What an email brings may do nothing: no scripts, no forms, no requests, no windows.
+function htmlOf({ seq }) {
+  const frame = element("iframe");
+  frame.setAttribute("sandbox", "");
+  frame.title = "HTML body";
+  frame.src = `mailbox/html?seq=${seq}`;
+  return frame;
+}
+
+function filesOf({ attachments }) {
+  const list = element("ul", "", "files");
+  for (const file of attachments) {
+    const link = element("a", file.filename);
+    link.href = file.url;
+    link.download = file.filename;
+    const where = file.inline ? `, shown as cid:${file.content_id}` : "";
+    const item = element("li");
+    item.append(link, element("span", ` ${file.content_type}, ${file.size} bytes${where}`, "meta"));
+    list.append(item);
+  }
+  return list;
 }
 
 function showEmails(emails) {
