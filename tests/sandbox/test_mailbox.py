@@ -1,12 +1,13 @@
 """What the mailbox remembers, and what the desk shows of it."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.mailbox import Email, Mailbox
+from sandbox.mailbox import Email, File, Mailbox
 from sandbox.parties import Party
 
 
@@ -43,6 +44,16 @@ def test_old_emails_lose_their_bodies_and_then_are_forgotten():
 
     assert [(e["id"], e["text"]) for e in found] == [("m1", None), ("m2", None), ("m3", "Body")]
     assert mailbox.counts()["total"] == 4
+
+
+def test_the_files_of_an_email_count_among_what_is_kept_of_the_last_ones():
+    mailbox = Mailbox()
+    large = File("a.pdf", "application/pdf", None, inline=False, data=bytes(40 * 1_048_576))
+    for n in range(2):
+        mailbox.add("ses", f"p{n}", replace(email(f"m{n}"), files=(large,)), b"{}", 0.0)
+
+    assert [len(found["attachments"]) for found in listed(mailbox)] == [0, 1]
+    assert [mailbox.find(seq) is None for seq in (1, 2, 3)] == [True, False, True]
 
 
 def test_without_a_number_the_last_emails_are_shown_and_with_one_those_after_it():
