@@ -138,8 +138,8 @@ class Known:
     """Another process began an attempt less than `busy` ago and has told no outcome: it must not be
     sent now, and no attempt was noted."""
     unanswered: bool = False
-    """An earlier attempt has no outcome or an unknown one: unlike `possible_duplicate`, somebody
-    did begin to send it."""
+    """An attempt since the last redrive has no outcome or an unknown one: unlike
+    `possible_duplicate`, somebody did begin to send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,7 +424,7 @@ class Ledger(Protocol):
     async def prune(self, before: int, *, limit: int) -> int:
         """Forget up to `limit` each of emails queued before a time, old events and old keys.
 
-        Answers how many things were forgotten.
+        One that is still to be sent is not old. Answers how many things were forgotten.
         """
         ...
 

@@ -15,7 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from gomail.ledger import (
+    Cancellation,
     Claim,
+    Due,
     EmailRecord,
     Event,
     Filter,
@@ -25,8 +27,10 @@ from gomail.ledger import (
     ProcessReport,
     Queued,
     Recorded,
+    Scheduled,
     Stats,
     sqlite_reads,
+    sqlite_schedule,
 )
 from gomail.ledger.sqlite_checkpoints import Checkpoints
 from gomail.ledger.sqlite_schema import open_file
@@ -105,6 +109,32 @@ class SqliteLedger:
         await self._writer.ask(
             lambda book: book.release(key, message_id=message_id), urgency=Urgency.AT_ONCE
         )
+
+    # -- the schedule ----------------------------------------------------------------------------
+
+    async def schedule(self, emails: Sequence[Scheduled]) -> None:
+        """Keep emails until their time; not kept if the caller goes on before its turn."""
+        await self._writer.ask(
+            lambda book: sqlite_schedule.schedule(book, emails),
+            ids=[each.email.id for each in emails],
+            durable=True,
+        )
+
+    async def due(self, until: int, *, now: int, lease: int, limit: int) -> list[Due]:
+        """Take up to `limit` emails that are to be sent up to `until`, earliest first."""
+        return await self._writer.ask(
+            lambda book: sqlite_schedule.due(book, until, now=now, lease=lease, limit=limit)
+        )
+
+    async def released(self, ids: Sequence[str], *, at: int) -> None:
+        """Forget the bodies of these, whether or not the caller goes on waiting."""
+        await self._writer.ask(
+            lambda book: sqlite_schedule.released(book, ids, at=at), urgency=Urgency.AT_ONCE
+        )
+
+    async def cancel(self, email_id: str, *, now: int) -> Cancellation:
+        """Call an email back; what this answers survives a crash of the machine."""
+        return await self._writer.ask(lambda book: book.cancel(email_id, now=now), durable=True)
 
     # -- the dispatcher --------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ from gomail.ledger import (
     REDRIVEN,
     REDRIVEN_AFTER,
     TERMINAL,
+    About,
+    Cancellation,
     Claim,
     ClaimState,
     Intent,
@@ -33,8 +35,9 @@ STALE_REPORT = 3_600_000
 HEALTHY, UNHEALTHY = "healthy", "unhealthy"
 """What stands for the status in an event that is a verdict."""
 
-_SENT = Status.SENT.value
 _ENDED = frozenset(status.value for status in TERMINAL)
+_REDRIVABLE = frozenset({Status.REFUSED.value, Status.FAILED.value})
+_CANCELABLE = frozenset({Status.SCHEDULED.value, Status.QUEUED.value, Status.RETRYING.value})
 
 # One row for all emails, and few statements for all rows below: each step of SQLite lets go of the
 # interpreter's lock and has to win it back from the loop that sends.
@@ -45,6 +48,7 @@ SELECT json_group_array(json_array(
   FROM emails WHERE id IN (SELECT value FROM json_each(?))
 """
 _INSERT_EMAIL = "INSERT INTO emails VALUES {}"
+_INSERT_RECIPIENT = "INSERT OR IGNORE INTO recipients VALUES {}"
 _UPDATE_EMAIL = """
 UPDATE emails SET updated_at = column1, status = column2, code = column3, detail = column4,
        attempts = column5, doubts = column6, open_since = column7, open_doubtful = column8,
@@ -74,6 +78,14 @@ INSERT INTO counts VALUES {}
     ON CONFLICT DO UPDATE SET value = value + excluded.value
 """
 
+# An email that is still to be sent is not old, however long ago it was taken.
+_OLD_EMAILS = """
+SELECT number FROM emails INDEXED BY emails_by_time
+ WHERE queued_at < ? AND coalesce(json_extract(about, '$.send_at'), 0) < ?
+   AND NOT EXISTS (SELECT 1 FROM schedule WHERE email = number AND body IS NOT NULL)
+ ORDER BY queued_at LIMIT ?
+"""
+
 
 @dataclass(slots=True)
 class _Email:
@@ -95,8 +107,8 @@ class _Email:
     queued_at: int = 0
     redriven_at: int = 0
     provider_before: str = ""
-    new: tuple[int, str, str] | None = None
-    """queued_at, from and to of an email that is not in the file yet."""
+    new: tuple[str, str, About | None] | None = None
+    """From, to and more of an email that is not in the file yet."""
 
     @property
     def moved(self) -> bool:
@@ -148,8 +160,10 @@ class Book:
             for each in emails
             if not each.new and each.moved
         ]
+        further = [row for each in emails if each.new and each.new[2] for row in _further(each)]
         counts = [(*what, change) for what, change in self._counts.items() if change]
         self._write(_INSERT_EMAIL, new)
+        self._write(_INSERT_RECIPIENT, further)
         self._write(_UPDATE_EMAIL, same)
         self._write(_UPDATE_EMAIL_AND_PROVIDER, moved)
         self._write(_WRITE_ATTEMPT, self._attempts)
@@ -172,13 +186,37 @@ class Book:
 
     # -- the API ---------------------------------------------------------------------------------
 
-    def queued(self, emails: Sequence[Queued]) -> None:
-        """Note emails that nobody has noted yet."""
+    def queued(self, emails: Sequence[Queued]) -> dict[str, int]:
+        """Note emails that nobody has noted yet; answers their numbers by id."""
         self.load(each.id for each in emails)
+        numbers = {}
         for each in emails:
             if self._emails[each.id] is None:
-                email = self._create(each.id, each.at, each.from_email, each.to_email)
-                self._move(email, Status.QUEUED, at=each.at)
+                email = self._create(each.id, each.at, each.from_email, each.to_email, each.about)
+                waits = each.about is not None and each.about.send_at
+                self._move(email, Status.SCHEDULED if waits else Status.QUEUED, at=each.at)
+                numbers[each.id] = email.number
+        return numbers
+
+    def cancel(self, email_id: str, *, now: int) -> Cancellation:
+        """Call an email back unless it is being sent, may have been sent, or has ended."""
+        self.write()
+        self.load([email_id])
+        email = self._emails[email_id]
+        if email is None:
+            return Cancellation.UNKNOWN_EMAIL
+        if email.status == Status.CANCELED:
+            return Cancellation.CANCELED
+        send_at = self.connection.execute(
+            "SELECT json_extract(about, '$.send_at') FROM emails WHERE number = ?", (email.number,)
+        ).fetchone()[0]
+        if not send_at:
+            return Cancellation.NOT_SCHEDULED
+        if email.status not in _CANCELABLE or email.open_since is not None or email.doubts:
+            return Cancellation.TOO_LATE
+        self._move(email, Status.CANCELED, at=now)
+        self.connection.execute("UPDATE schedule SET body = NULL WHERE email = ?", (email.number,))
+        return Cancellation.CANCELED
 
     def claim(
         self, key: str, *, fingerprint: str, message_id: str, now: int, lease: int, keep: int
@@ -234,13 +272,18 @@ class Book:
 
     def _intend(self, intent: Intent) -> Known:
         email = self._emails[intent.id] or self._create(
-            intent.id, intent.queued_at, intent.from_email, intent.to_email
+            intent.id, intent.queued_at, intent.from_email, intent.to_email, intent.about
         )
-        if email.status in _ENDED:
-            if email.status == _SENT or intent.queued_at - email.queued_at <= REDRIVEN_AFTER:
-                return Known(ended=Status(email.status))
+        ended = email.status in _ENDED
+        if ended and not self._is_redriven(email, intent.queued_at):
+            return Known(ended=Status(email.status))
+        if email.open_since is not None:
+            if _is_under_way(email.open_since, email.open_owner, intent):
+                return Known(under_way=True)
+            self._close_open(email)
+        if ended:
             self._reopen(email, intent.queued_at)
-        self._close_open(email)
+        unanswered = email.doubts > 0 and self._is_unanswered(email)
         email.attempts += 1
         number = email.attempts
         doubtful = email.doubts > 0 or number - email.redriven_at < intent.receive_count
@@ -252,7 +295,27 @@ class Book:
             email, Status.SENDING, at=intent.at, provider=intent.provider,
             number=number, doubtful=doubtful,
         )  # fmt: skip
-        return Known(number=number, possible_duplicate=doubtful)
+        return Known(number=number, possible_duplicate=doubtful, unanswered=unanswered)
+
+    def _is_redriven(self, email: _Email, queued_at: int) -> bool:
+        """Whether an operator has put an email that has ended on its queue again."""
+        if email.status not in _REDRIVABLE or queued_at - email.queued_at <= REDRIVEN_AFTER:
+            return False
+        row = self.connection.execute(
+            "SELECT released_at, body IS NOT NULL FROM schedule WHERE email = ?", (email.number,)
+        ).fetchone()
+        if row is None:
+            return True
+        released_at, waits = row
+        return not waits and queued_at - released_at > REDRIVEN_AFTER
+
+    def _is_unanswered(self, email: _Email) -> bool:
+        """Whether an attempt since the last redrive has no outcome or an unknown one."""
+        if not email.redriven_at:
+            return True
+        since = range(email.redriven_at + 1, email.attempts + 1)
+        told = [attempt for number in since if (attempt := self._attempt(email, number))]
+        return any(kind in {None, OutcomeClass.UNKNOWN} for kind, _ in told)
 
     def _reopen(self, email: _Email, at: int) -> None:
         """An operator has redriven it: that is an entry of its own, without provider or outcome."""
@@ -273,7 +336,11 @@ class Book:
 
     def _record(self, record: Recorded) -> None:
         email = self._emails[record.id] or self._create(
-            record.id, record.queued_at or record.at, record.from_email, record.to_email
+            record.id,
+            record.queued_at or record.at,
+            record.from_email,
+            record.to_email,
+            record.about,
         )
         number, doubtful = record.number, record.possible_duplicate
         if record.provider:
@@ -308,11 +375,13 @@ class Book:
 
     # -- what the above is made of ---------------------------------------------------------------
 
-    def _create(self, email_id: str, queued_at: int, from_email: str, to_email: str) -> _Email:
+    def _create(
+        self, email_id: str, queued_at: int, from_email: str, to_email: str, about: About | None
+    ) -> _Email:
         if self._next_number is None:
             last = self.connection.execute("SELECT max(number) FROM emails").fetchone()[0]
             self._next_number = (last or 0) + 1
-        new = queued_at, from_email, to_email
+        new = from_email, to_email, about
         email = _Email(self._next_number, email_id, queued_at=queued_at, new=new)
         self._next_number += 1
         self._emails[email_id] = email
@@ -409,12 +478,9 @@ class Book:
         self._events.append((at, email.id, word, provider, code, detail, number, doubtful, ""))
 
     def _prune_emails(self, before: int, limit: int) -> int:
-        numbers = self.connection.execute(
-            "SELECT number FROM emails INDEXED BY emails_by_time WHERE queued_at < ? "
-            "ORDER BY queued_at LIMIT ?",
-            (before, limit),
-        ).fetchall()
-        self.connection.executemany("DELETE FROM attempts WHERE email = ?", numbers)
+        numbers = self.connection.execute(_OLD_EMAILS, (before, before, limit)).fetchall()
+        for table in ("attempts", "recipients", "schedule"):
+            self.connection.executemany(f"DELETE FROM {table} WHERE email = ?", numbers)  # noqa: S608 - names of this file
         self.connection.executemany("DELETE FROM emails WHERE number = ?", numbers)
         keys = self.connection.execute(
             "DELETE FROM claims WHERE key IN "
@@ -449,9 +515,26 @@ def _state(email: _Email) -> tuple[object, ...]:
 
 def _row(email: _Email) -> tuple[object, ...]:
     assert email.new is not None, "only new emails become rows"
-    queued_at, from_email, to_email = email.new
+    from_email, to_email, about = email.new
     return (
-        email.number, email.id, queued_at, email.updated_at, email.status,
+        email.number, email.id, email.queued_at, email.updated_at, email.status,
         from_email, to_email, email.provider, email.code, email.detail, email.attempts,
         email.doubts, email.open_since, email.open_doubtful, email.open_owner, email.redriven_at,
+        about and orjson.dumps(about).decode(),
     )  # fmt: skip
+
+
+def _further(email: _Email) -> list[tuple[str, int, int]]:
+    """Rows of the recipients whom the email's own row does not name."""
+    assert email.new is not None, "only new emails become rows"
+    _, first, about = email.new
+    return [
+        (address, email.queued_at, email.number)
+        for address in (about.recipients if about else ())
+        if address.lower() != first.lower()
+    ]
+
+
+def _is_under_way(since: int, owner: str, intent: Intent) -> bool:
+    """Whether another process may still be sending; a clock that was set back counts either way."""
+    return owner != intent.owner and abs(intent.at - since) < intent.busy

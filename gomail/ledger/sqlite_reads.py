@@ -1,21 +1,22 @@
 """What readers ask of the ledger's file: one email, pages of emails, events, counts.
 
-A page is read along one index, chosen by the filter: the recipient's, else the sender's, the
-provider's, the state's, else that of time alone. With more than one of these four the others are
-checked row by row, on at most `MOST_SCANNED` rows a page; a page may then be short, or empty, and
-still name the next.
+A page is read along one index, chosen by the filter: the recipient's (one of first recipients and
+one of further ones), else the sender's, the provider's, the state's, else that of time alone. With
+more than one of these four the others are checked row by row, on at most `MOST_SCANNED` rows of an
+index a page; a page may then be short, or empty, and still name the next.
 """
 
 import base64
 import binascii
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from gomail.ledger import (
+    About,
     Attempt,
     EmailRecord,
     Event,
@@ -36,8 +37,8 @@ LIVING = 30_000
 LARGEST = 2**63 - 1
 
 _EMAIL = (
-    "SELECT id, status, queued_at, updated_at, from_email, to_email, provider, code, detail, number"
-    " FROM emails"
+    "SELECT id, status, queued_at, updated_at, from_email, to_email, provider, code, detail,"
+    " about, number"
 )
 _ATTEMPTS = """
 SELECT number, provider, started, duration, kind, code, detail, provider_id, possible_duplicate
@@ -60,7 +61,7 @@ def email(connection: sqlite3.Connection, email_id: str) -> EmailRecord | None:
     """One email with its attempts, as of one moment."""
     connection.execute("BEGIN")
     try:
-        row = connection.execute(f"{_EMAIL} WHERE id = ?", (email_id,)).fetchone()
+        row = connection.execute(f"{_EMAIL} FROM emails WHERE id = ?", (email_id,)).fetchone()
         if row is None:
             return None
         attempts = connection.execute(_ATTEMPTS, (row[-1],) * 2).fetchall()
@@ -69,71 +70,106 @@ def email(connection: sqlite3.Connection, email_id: str) -> EmailRecord | None:
     return _email(row, tuple(_attempt(each) for each in attempts))
 
 
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """A way along an index to the emails that the first condition is true of, newest first."""
+
+    table: str
+    lead: str | None = None
+    at: str = "queued_at"
+    """Names of the columns that the index is ordered by after those of the lead."""
+    number: str = "number"
+    emails: str = ""
+    """What joins the emails where the table is another."""
+
+
+_BY_TIME = (_Path("emails INDEXED BY emails_by_time"),)
+_PATHS = {
+    "to": (
+        _Path("emails INDEXED BY emails_by_to", "to_email = ?"),
+        _Path("recipients", "address = ?", "at", "email", " CROSS JOIN emails ON number = email"),
+    ),
+    "from": (_Path("emails INDEXED BY emails_by_from", "from_email = ?"),),
+    # The words of its index, which leaves untried emails out.
+    "provider": (_Path("emails INDEXED BY emails_by_provider", "provider = ? AND provider <> ''"),),
+    "status": (_Path("emails INDEXED BY emails_by_status", "status = ?"),),
+}
+_OTHERS = {"from": "from_email = ?", "provider": "provider = ?", "status": "status = ?"}
+
+
 def page(
     connection: sqlite3.Connection, which: Filter, *, after: _Place | None, limit: int
 ) -> Page:
     """A page of emails, newest first."""
-    conditions: list[str] = []
-    values: list[object] = []
-    index = "emails_by_time"
-    for name, value in (
-        ("to", which.to_email),
-        ("from", which.from_email),
-        ("provider", which.provider),
-        ("status", which.status),
-    ):
-        if value is None:
-            continue
-        if not conditions:
-            index = f"emails_by_{name}"
-        conditions.append(f"{name}_email = ?" if name in {"to", "from"} else f"{name} = ?")
-        if name == "provider":  # the words of its index, which leaves untried emails out
-            conditions[-1] += " AND provider <> ''"
-        values.append(str(value))
-    scan_on = [conditions[0]] if conditions else []
-    scan_values = values[:1]
+    asked = {
+        name: str(value)
+        for name, value in (
+            ("to", which.to_email),
+            ("from", which.from_email),
+            ("provider", which.provider),
+            ("status", which.status),
+        )
+        if value is not None
+    }
+    first = next(iter(asked), None)
+    paths = _PATHS[first] if first else _BY_TIME
+    values: list[object] = list(asked.values())
+    others = [_OTHERS[name] for name in list(asked)[1:]]
     times, time_values = _times(which, after)
     end = None
-    if len(conditions) > 1:
-        end = _end_of_scan(connection, index, [*scan_on, *times], [*scan_values, *time_values])
+    if others:
+        end = _end_of_scan(connection, paths, times, [*values[:1], *time_values])
         if end is not None:
             times, time_values = [*times, _NOT_BEFORE], [*time_values, end[0], *end]
-    rows = connection.execute(
-        f"{_EMAIL} INDEXED BY {index}{_where([*conditions, *times])}"
-        " ORDER BY queued_at DESC, number DESC LIMIT ?",
-        (*values, *time_values, limit + 1),
-    ).fetchall()
+    rows = [
+        row
+        for path in paths
+        for row in connection.execute(
+            f"{_EMAIL} FROM {path.table}{path.emails}{_where(path, [*times, *others])}"
+            f"{_newest_first(path)}",
+            (*values[:1], *time_values, *values[1:], limit + 1),
+        )
+    ]
+    if len(paths) > 1:
+        rows.sort(key=_place_of, reverse=True)
     if len(rows) > limit:
-        rows.pop()
-        end = (rows[-1][2], rows[-1][-1])
+        rows = rows[:limit]
+        end = _place_of(rows[-1])
     return Page(tuple(_email(row) for row in rows), cursor(end) if end else None)
 
 
+def _place_of(row: Sequence[Any]) -> _Place:
+    return row[2], row[-1]
+
+
 def _end_of_scan(
-    connection: sqlite3.Connection, index: str, conditions: list[str], values: list[object]
+    connection: sqlite3.Connection, paths: Sequence[_Path], times: list[str], values: list[object]
 ) -> _Place | None:
     """The last row that a page may look at; None where there are fewer."""
-    row = connection.execute(
-        f"SELECT queued_at, number FROM emails INDEXED BY {index}{_where(conditions)}"  # noqa: S608 - from words of this file
-        " ORDER BY queued_at DESC, number DESC LIMIT 1 OFFSET ?",
-        (*values, MOST_SCANNED - 1),
-    ).fetchone()
-    return row and (row[0], row[1])
+    ends = [
+        connection.execute(
+            f"SELECT {path.at}, {path.number} FROM {path.table}"  # noqa: S608 - words of this file
+            f"{_where(path, times)}{_newest_first(path)} OFFSET {MOST_SCANNED - 1}",
+            (*values, 1),
+        ).fetchone()
+        for path in paths
+    ]
+    return max((end for end in ends if end), default=None)
 
 
 # A plain comparison of the times goes first: the index serves it, and the rest breaks its ties.
-_NOT_AFTER = "queued_at <= ? AND (queued_at, number) < (?, ?)"
-_NOT_BEFORE = "queued_at >= ? AND (queued_at, number) >= (?, ?)"
+_NOT_AFTER = "{at} <= ? AND ({at}, {number}) < (?, ?)"
+_NOT_BEFORE = "{at} >= ? AND ({at}, {number}) >= (?, ?)"
 
 
 def _times(which: Filter, after: _Place | None) -> tuple[list[str], list[object]]:
     conditions: list[str] = []
     values: list[object] = []
     if which.since is not None:
-        conditions.append("queued_at >= ?")
+        conditions.append("{at} >= ?")
         values.append(which.since)
     if which.until is not None:
-        conditions.append("queued_at < ?")
+        conditions.append("{at} < ?")
         values.append(which.until)
     if after is not None:
         conditions.append(_NOT_AFTER)
@@ -141,8 +177,14 @@ def _times(which: Filter, after: _Place | None) -> tuple[list[str], list[object]
     return conditions, values
 
 
-def _where(conditions: list[str]) -> str:
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+def _where(path: _Path, conditions: list[str]) -> str:
+    words = [path.lead] if path.lead else []
+    words += [each.format(at=path.at, number=path.number) for each in conditions]
+    return f" WHERE {' AND '.join(words)}" if words else ""
+
+
+def _newest_first(path: _Path) -> str:
+    return f" ORDER BY {path.at} DESC, {path.number} DESC LIMIT ?"
 
 
 def cursor(place: _Place) -> str:
@@ -226,7 +268,18 @@ def stats(connection: sqlite3.Connection, now: int) -> Stats:
 def _email(row: Sequence[Any], attempts: tuple[Attempt, ...] = ()) -> EmailRecord:
     *words, _number = row
     record = EmailRecord(*words)
-    return replace(record, status=Status(record.status), attempts=attempts)
+    about = record.about and _about(str(record.about))
+    return replace(record, status=Status(record.status), about=about, attempts=attempts)
+
+
+def _about(text: str) -> About:
+    about = orjson.loads(text)
+    return About(
+        recipients=tuple(about["recipients"]),
+        tags=tuple(about["tags"]),
+        metadata=tuple((key, value) for key, value in about["metadata"]),
+        send_at=about["send_at"],
+    )
 
 
 def _attempt(row: Sequence[Any]) -> Attempt:

@@ -109,6 +109,31 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        # JSON of `About`; NULL for most emails, which have no rows in the two tables below either.
+        "ALTER TABLE emails ADD COLUMN about TEXT",
+        # Everybody but the first recipient, whom the email's own row names; `at` is its queued_at.
+        """
+        CREATE TABLE recipients (
+          address TEXT NOT NULL COLLATE NOCASE,
+          at INTEGER NOT NULL,
+          email INTEGER NOT NULL,
+          PRIMARY KEY (address, at, email)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX recipients_by_email ON recipients (email)",
+        # A row without a body has left the schedule: a queue has it, or it was called back.
+        """
+        CREATE TABLE schedule (
+          email INTEGER PRIMARY KEY,
+          send_at INTEGER NOT NULL,
+          leased_until INTEGER NOT NULL,
+          released_at INTEGER NOT NULL,
+          body TEXT
+        )
+        """,
+        "CREATE INDEX schedule_by_time ON schedule (send_at) WHERE body IS NOT NULL",
+    ),
 )
 
 

@@ -64,6 +64,8 @@ class Work:
     urgency: Urgency
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    durable: bool = False
+    """Whether it must survive a crash of the machine once it is done."""
 
 
 Result = tuple[Work, Any]
@@ -87,6 +89,7 @@ class _Worker:
         *,
         ids: Sequence[str] = (),
         urgency: Urgency = Urgency.WAITED_FOR,
+        durable: bool = False,
     ) -> T:
         """Have something done in the thread.
 
@@ -99,7 +102,7 @@ class _Worker:
             raise LedgerUnavailable(f"ledger: {self._most_pending} works are pending already")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._pending.put(Work(do, ids, urgency, loop, future))
+        self._pending.put(Work(do, ids, urgency, loop, future, durable))
         return await future
 
     async def close(self) -> None:
@@ -208,12 +211,17 @@ class Writer(_Worker):
 
     def _transaction(self, works: Sequence[Work]) -> list[Result]:
         connection = self._connected()
+        durable = any(each.durable for each in works)
+        if durable:  # the commit waits for the disk; not to be changed within a transaction
+            connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         book = Book(connection)
         book.load(each for work in works for each in work.ids)
         results = [(work, work.do(book)) for work in works]
         book.write()
         connection.execute("COMMIT")
+        if durable:
+            connection.execute("PRAGMA synchronous = NORMAL")
         return results
 
 

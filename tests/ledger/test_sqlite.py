@@ -256,7 +256,7 @@ def test_no_list_is_sorted_or_read_whole(path: Path, which: dict[str, Any]) -> N
     connection.close()
 
     assert plans
-    assert all(each.startswith("SEARCH emails USING") for each in plans), plans
+    assert all(each.startswith(("SEARCH emails", "SEARCH recipients")) for each in plans), plans
 
 
 # -- versions --------------------------------------------------------------------------------------
