@@ -23,6 +23,7 @@ from gomail.settings import (
 
 QUEUES = ("emails-1", "emails-2")
 DEAD_LETTER = "emails-dead-letter"
+BUCKET = "emails"
 REGION = "us-east-1"
 
 _ACCOUNT = "000000000000"
@@ -39,12 +40,13 @@ def persons_settings() -> Settings:
 
 
 def for_sandbox(settings: Settings, sandbox: str) -> dict[str, Any]:
-    """The same settings, their queues and providers exchanged for the sandbox's. Pure."""
+    """The same settings, their queues, providers and bucket exchanged for the sandbox's. Pure."""
     kept = settings.model_dump(mode="json", exclude={"queues", "providers"})
+    payloads = kept["payloads"] | payloads_at(sandbox)
     providers = {
         name: _at_sandbox(provider, sandbox) for name, provider in settings.providers.items()
     }
-    return {**kept, "queues": queues_at(sandbox), "providers": providers}
+    return {**kept, "queues": queues_at(sandbox), "providers": providers, "payloads": payloads}
 
 
 def defaults_for_sandbox(sandbox: str) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def defaults_for_sandbox(sandbox: str) -> dict[str, Any]:
     return {
         "queues": queues_at(sandbox),
         "providers": {"ses": {"endpoint_url": sandbox}, "sendgrid": {"base_url": sandbox}},
+        "payloads": payloads_at(sandbox),
         "aws": {"region": REGION},
     }
 
@@ -68,6 +71,11 @@ def queues_at(sandbox: str) -> dict[str, Any]:
         "dead_letter": queue_url(sandbox, DEAD_LETTER),
         "endpoint_url": sandbox,
     }
+
+
+def payloads_at(sandbox: str) -> dict[str, Any]:
+    """The payload store's part of the settings. Pure."""
+    return {"bucket": BUCKET, "endpoint_url": f"{sandbox}/s3"}
 
 
 def queue_url(sandbox: str, name: str) -> str:

@@ -24,6 +24,7 @@ REAL = {
     },
     "aws": {"region": "eu-west-1"},
     "dispatch": {"send_timeout": 5},
+    "payloads": {"bucket": "my-company", "keep_days": 70},
 }
 
 
@@ -50,6 +51,9 @@ def test_every_address_is_the_sandbox_s_and_other_settings_stay():
     assert "amazonaws" not in text
     assert "api.sendgrid" not in text
     assert told["dispatch"]["send_timeout"] == 5
+    assert told["payloads"]["bucket"] == "emails"
+    assert told["payloads"]["endpoint_url"] == f"{SANDBOX}/s3"
+    assert told["payloads"]["keep_days"] == 70
     assert told["providers"]["marketing"] == {
         "kind": "sendgrid",
         "weight": 2,
