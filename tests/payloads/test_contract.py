@@ -7,7 +7,8 @@ import pytest
 from gomail.payloads import PayloadMissing
 
 KEY = "gomail/019aa5f2-7c00-7000-8000-000000000001"
-LARGE = bytes(range(256)) * 4 * 1024 * 9  # 9 MiB
+LARGE = bytes(range(256)) * 4 * 1024 * 28
+"""28 MiB: 20 MiB of attachments in base64, and texts."""
 LATER = time.time() + 3600
 
 

@@ -58,6 +58,20 @@ def test_attributes_arrive_as_strings(ask, client):
     }
 
 
+def test_a_delay_hides_the_message_that_has_it_and_no_other(ask, client):
+    async def scenario(queue, url):
+        answers = await queue.send(
+            url, [Entry("late", "late", delay=900), Entry("now", "now")], timeout=5
+        )
+        assert all(isinstance(answer, str) for answer in answers.values())
+        assert [message.body for message in await take(queue, url)] == ["now"]
+        name = "ApproximateNumberOfMessagesDelayed"
+        asked = client.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+        return asked["Attributes"][name]
+
+    assert ask(scenario) == "1"
+
+
 def test_ten_messages_are_sent_received_and_deleted_in_one_call_each(ask):
     async def scenario(queue, url):
         answers = await queue.send(url, entries(10), timeout=5)
