@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gomail.ledger import (
+    Cancellation,
+    Due,
     EmailRecord,
     Event,
     Intent,
@@ -21,12 +23,16 @@ from gomail.ledger import (
     ProcessReport,
     Queued,
     Recorded,
+    Scheduled,
     Stats,
 )
 from gomail.ledger.sqlite import SqliteLedger
 
 LOOK = 0.002
 """Seconds between two looks at a switch that several loops share."""
+
+EVERYTHING = ("intend", "record", "verdict", "report", "due", "released")
+"""What a dispatch process asks of a ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ class FakeLedger:
 
     def always(self, reaction: Reaction, *operations: str) -> None:
         """How every call goes wrong from now on; None heals."""
-        for operation in operations or ("intend", "record", "verdict", "report"):
+        for operation in operations or EVERYTHING:
             self._always[operation] = reaction
 
     def release(self) -> None:
@@ -128,6 +134,14 @@ class FakeLedger:
         """What the API tells of emails it has put on a queue."""
         self.read(lambda ledger: ledger.queued(emails))
 
+    def schedule(self, emails: Sequence[Scheduled]) -> None:
+        """What the API keeps for later."""
+        self.read(lambda ledger: ledger.schedule(emails))
+
+    def cancel(self, email_id: str, now: int) -> Cancellation:
+        """What the API answers whoever calls an email back."""
+        return self.read(lambda ledger: ledger.cancel(email_id, now=now))
+
     def read(self, question: Callable[[SqliteLedger], Awaitable[Any]]) -> Any:
         """Ask the file in another process's stead."""
 
@@ -164,10 +178,19 @@ class FakeLedger:
     async def report(self, report: ProcessReport) -> None:
         await self._react("report", [], lambda ledger: ledger.report(report))
 
+    async def due(self, until: int, *, now: int, lease: int, limit: int) -> list[Due]:
+        return await self._react(
+            "due", [], lambda ledger: ledger.due(until, now=now, lease=lease, limit=limit)
+        )
+
+    async def released(self, ids: Sequence[str], *, at: int) -> None:
+        log = [("released", each) for each in ids]
+        await self._react("released", log, lambda ledger: ledger.released(ids, at=at))
+
     async def close(self) -> None:
         self.closed += 1
         if self._always.get("close") == Silent():
-            await self._released()
+            await self._until_release()
         if (ledger := self._files.pop(asyncio.get_running_loop(), None)) is not None:
             await ledger.close()
 
@@ -190,17 +213,17 @@ class FakeLedger:
             case Slow(seconds):
                 await asyncio.sleep(seconds)
             case Silent():
-                await self._released()
+                await self._until_release()
         answer = await work(self._here())
         self.log += log
         match reaction:
             case Deaf():
-                await self._released()
+                await self._until_release()
             case Lost():
                 raise LedgerUnavailable("the answer was lost")
         return answer
 
-    async def _released(self) -> None:
+    async def _until_release(self) -> None:
         while not self._open.is_set():  # noqa: ASYNC110 - a switch for several loops at once
             await asyncio.sleep(LOOK)
 

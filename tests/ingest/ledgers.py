@@ -26,13 +26,13 @@ class BreakableLedger:
         self.hanging = set()
         self.bugs = set()
         self.calls = []
-        self.released = asyncio.Event()
+        self.awake = asyncio.Event()
 
     def __getattr__(self, name):
         async def call(*values, **named):
             self.calls.append((name, values, named))
             if name in self.hanging:
-                await self.released.wait()
+                await self.awake.wait()
             if name in self.down:
                 raise LedgerUnavailable("down")
             if name in self.bugs:
@@ -45,7 +45,10 @@ class BreakableLedger:
         return [(values, named) for each, values, named in self.calls if each == name]
 
 
-ALL = {"queued", "claim", "answer", "release", "email", "emails", "events", "stats", "prune"}
+ALL = {
+    "queued", "claim", "answer", "release", "schedule", "due", "released", "cancel",
+    "email", "emails", "events", "stats", "prune",
+}  # fmt: skip
 
 
 def breakable(tmp_path: Path) -> BreakableLedger:

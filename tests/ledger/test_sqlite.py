@@ -10,11 +10,29 @@ from typing import Any
 import pytest
 
 from gomail.errors import ConfigurationError
-from gomail.ledger import Filter, LedgerUnavailable, Status, sqlite_reads
+from gomail.ledger import (
+    About,
+    Cancellation,
+    Filter,
+    Known,
+    LedgerUnavailable,
+    Status,
+    sqlite_reads,
+)
 from gomail.ledger.sqlite import SqliteLedger
 from gomail.ledger.sqlite_schema import MIGRATIONS, migrate, open_file
 from tests.ledger.conftest import run
-from tests.ledger.notes import NOW, everything, found, intent, listed, queued, recorded
+from tests.ledger.notes import (
+    NOW,
+    everything,
+    found,
+    intend,
+    intent,
+    listed,
+    queued,
+    recorded,
+    scheduled,
+)
 
 OLDER = (("CREATE TABLE old (word TEXT)", "INSERT INTO old VALUES ('kept')"),)
 NEWER = (*OLDER, ("ALTER TABLE old ADD COLUMN more TEXT DEFAULT 'added'",))
@@ -259,6 +277,76 @@ def test_no_list_is_sorted_or_read_whole(path: Path, which: dict[str, Any]) -> N
     assert all(each.startswith(("SEARCH emails", "SEARCH recipients")) for each in plans), plans
 
 
+# -- what emails cost ------------------------------------------------------------------------------
+
+
+async def traced(ledger: SqliteLedger) -> list[str]:
+    """All statements from now on."""
+    statements: list[str] = []
+    await ledger._writer.ask(lambda book: book.connection.set_trace_callback(statements.append))
+    statements.clear()
+    return statements
+
+
+def test_a_plain_email_costs_no_statement_of_recipients_and_schedules(path: Path) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        statements = await traced(ledger)
+        await ledger.queued([queued()])
+        await intend(ledger)
+        await ledger.record([recorded()])
+        kinds = [each.split(maxsplit=1)[0] for each in statements]
+
+        assert not [each for each in statements if "recipients" in each or "schedule" in each]
+        assert kinds.count("SELECT") == 4  # a load for each call, and the last number
+        assert "PRAGMA" not in kinds
+
+    play(path, scenario)
+
+
+async def keep(ledger: SqliteLedger) -> None:
+    await ledger.schedule([scheduled("m-2")])
+
+
+async def call_back(ledger: SqliteLedger) -> None:
+    assert await ledger.cancel("m-1", now=NOW) is Cancellation.CANCELED
+
+
+@pytest.mark.parametrize("promise", [keep, call_back])
+def test_what_a_sender_is_promised_is_on_the_disk_first(path: Path, promise: Any) -> None:
+    async def scenario(ledger: SqliteLedger) -> None:
+        await ledger.schedule([scheduled()])
+        statements = await traced(ledger)
+
+        await promise(ledger)
+
+        assert statements[:2] == ["PRAGMA synchronous = FULL", "BEGIN IMMEDIATE"]
+        assert statements[-2:] == ["COMMIT", "PRAGMA synchronous = NORMAL"]
+
+    play(path, scenario)
+
+
+def test_a_page_by_recipient_and_more_looks_at_a_bounded_number_of_emails(path: Path) -> None:
+    rows = sqlite_reads.MOST_SCANNED + 10
+    about = About(recipients=("ann@example.org",))
+
+    async def scenario(ledger: SqliteLedger) -> None:
+        await ledger.record([recorded("first", number=0, queued_at=NOW - 1, about=about)])
+        await ledger.queued([queued("second", NOW - 1, to_email="ann@example.org")])
+        await ledger.record([recorded("second")])
+        for start in range(0, rows, 1_000):
+            ids = range(start, min(rows, start + 1_000))
+            await ledger.queued([queued(f"m-{number}", about=about) for number in ids])
+        which = Filter(to_email="ann@example.org", status=Status.SENT)
+
+        first = await ledger.emails(which, cursor=None, limit=50)
+        second = await ledger.emails(which, cursor=first.next_cursor, limit=50)
+
+        assert (first.emails, second.next_cursor) == ((), None)
+        assert [email.id for email in second.emails] == ["second", "first"]
+
+    play(path, scenario)
+
+
 # -- versions --------------------------------------------------------------------------------------
 
 
@@ -269,6 +357,31 @@ def test_an_older_file_takes_the_steps_that_it_lacks(connection: sqlite3.Connect
 
     assert connection.execute("SELECT * FROM old").fetchall() == [("kept", "added")]
     assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+def test_a_file_of_the_first_version_keeps_its_emails_and_takes_new_ones(
+    path: Path, connection: sqlite3.Connection
+) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    migrate(connection, migrations=MIGRATIONS[:1])
+    connection.execute(
+        "INSERT INTO emails VALUES (1, 'm-1', ?, ?, 'sending', 'shop@example.com', "
+        "'reader@example.org', 'ses', '', '', 1, 0, ?, 0, 'host-1', 0)",
+        (NOW, NOW + 10, NOW + 10),
+    )
+
+    async def scenario(ledger: SqliteLedger) -> None:
+        assert (await found(ledger)).about is None
+        assert await intend(ledger, owner="host-2", at=NOW + 11) == Known(under_way=True)
+        await ledger.record([recorded()])
+        await ledger.schedule([scheduled("m-2", recipients=("reader@example.org",))])
+
+        assert (await found(ledger)).status is Status.SENT
+        assert await listed(ledger, to_email="reader@example.org") == ["m-2", "m-1"]
+        [due] = await ledger.due(2 * NOW, now=NOW, lease=1, limit=9)
+        assert due.id == "m-2"
+
+    play(path, scenario)
 
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(connection: sqlite3.Connection) -> None:
