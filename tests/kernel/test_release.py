@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gomail.errors import QueueRefused, QueueUnavailable
-from gomail.ledger import Due, LedgerUnavailable
+from gomail.ledger import About, Due, LedgerUnavailable, Queued, Scheduled, Status
+from gomail.ledger.sqlite import SqliteLedger
 from gomail.queue import BATCH, Fault
 from gomail.release import AHEAD, LEASE, PERIOD, Releaser, seconds_left
 
@@ -316,3 +317,32 @@ def test_what_the_queue_refuses_of_a_batch_stays_and_is_named_in_one_line(caplog
 
     assert list(schedule.waiting) == ["m-1"]
     assert caplog.messages == ["scheduled emails wait: 1 not queued (InternalError: why)"]
+
+
+def test_several_processes_over_one_file_release_every_email_once(tmp_path):
+    clock = Clock()
+    queues = Queues(clock)
+    times = [NOON + number * 500 for number in range(200)]
+
+    async def scene():
+        ledgers = [SqliteLedger(tmp_path / "ledger.db") for _ in range(3)]
+        emails = [
+            Queued(f"m-{n}", NOON, "a@example.org", "b@example.org", About(send_at=at))
+            for n, at in enumerate(times)
+        ]
+        await ledgers[0].schedule([Scheduled(one, f"body of {one.id}") for one in emails])
+        releasers = [Releaser(ledger, queues, ["q1"], clock=clock) for ledger in ledgers]
+        for _ in range(12):
+            while any(await asyncio.gather(*(one.once() for one in releasers))):
+                pass
+            clock.move(10_000)
+        last = await ledgers[0].email("m-199")
+        for ledger in ledgers:
+            await ledger.close()
+        return last
+
+    last = asyncio.run(scene())
+
+    assert last.status is Status.SCHEDULED  # until it is sent
+    assert queues.copies == {f"m-{n}": 1 for n in range(200)}
+    assert all(0 <= queues.visible_at[f"m-{n}"] - at < 1000 for n, at in enumerate(times))
