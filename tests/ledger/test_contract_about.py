@@ -188,8 +188,9 @@ def test_an_attempt_under_way_still_gets_its_outcome(play: Play) -> None:
         {"owner": "host-1", "at": NOW + 1},
         {"owner": "host-2", "at": NOW + BUSY},
         {"owner": "host-2", "at": NOW + 1, "busy": 1},
+        {"owner": "host-2", "at": NOW + 1, "receive_count": 2},
     ],
-    ids=["of the same process", "too long ago", "by what the asker says"],
+    ids=["of the same process", "too long ago", "by what the asker says", "for a redelivered one"],
 )
 def test_an_attempt_is_not_under_way(play: Play, later: dict[str, Any]) -> None:
     async def scenario(ledger: Ledger) -> None:
