@@ -29,6 +29,7 @@ from gomail.ledger import (
     Recorded,
     Scheduled,
     Stats,
+    sqlite_housekeeping,
     sqlite_reads,
     sqlite_schedule,
 )
@@ -207,7 +208,9 @@ class SqliteLedger:
 
     async def _prune(self, before: int, *, limit: int) -> int:
         return await self._writer.ask(
-            lambda book: book.prune(before, limit=limit, max_events=self._most_events)
+            lambda book: sqlite_housekeeping.prune(
+                book, before, limit=limit, max_events=self._most_events
+            )
         )
 
     async def close(self) -> None:

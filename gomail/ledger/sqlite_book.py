@@ -78,14 +78,6 @@ INSERT INTO counts VALUES {}
     ON CONFLICT DO UPDATE SET value = value + excluded.value
 """
 
-# An email that is still to be sent is not old, however long ago it was taken.
-_OLD_EMAILS = """
-SELECT number FROM emails INDEXED BY emails_by_time
- WHERE queued_at < ? AND coalesce(json_extract(about, '$.send_at'), 0) < ?
-   AND NOT EXISTS (SELECT 1 FROM schedule WHERE email = number AND body IS NOT NULL)
- ORDER BY queued_at LIMIT ?
-"""
-
 
 @dataclass(slots=True)
 class _Email:
@@ -366,13 +358,6 @@ class Book:
         )
         self.connection.execute("DELETE FROM processes WHERE at < ?", (report.at - STALE_REPORT,))
 
-    # -- housekeeping ----------------------------------------------------------------------------
-
-    def prune(self, before: int, *, limit: int, max_events: int) -> int:
-        """Forget at most `limit` of each: old emails, old or surplus events, old keys."""
-        self.write()
-        return self._prune_emails(before, limit) + self._prune_events(before, limit, max_events)
-
     # -- what the above is made of ---------------------------------------------------------------
 
     def _create(
@@ -476,34 +461,6 @@ class Book:
         email.code, email.detail = code, detail
         self._changed[email.id] = email
         self._events.append((at, email.id, word, provider, code, detail, number, doubtful, ""))
-
-    def _prune_emails(self, before: int, limit: int) -> int:
-        numbers = self.connection.execute(_OLD_EMAILS, (before, before, limit)).fetchall()
-        for table in ("attempts", "recipients", "schedule"):
-            self.connection.executemany(f"DELETE FROM {table} WHERE email = ?", numbers)  # noqa: S608 - names of this file
-        self.connection.executemany("DELETE FROM emails WHERE number = ?", numbers)
-        keys = self.connection.execute(
-            "DELETE FROM claims WHERE key IN "
-            "(SELECT key FROM claims WHERE kept_until < ? ORDER BY kept_until LIMIT ?)",
-            (before, limit),
-        )
-        return len(numbers) + keys.rowcount
-
-    def _prune_events(self, before: int, limit: int, max_events: int) -> int:
-        """Events are told in order, so the oldest stand first; the newest always stays."""
-        oldest, newest = self.connection.execute(
-            "SELECT min(sequence), max(sequence) FROM events"
-        ).fetchone()
-        if newest is None:
-            return 0
-        old = self.connection.execute(
-            "SELECT max(sequence) FROM "
-            "(SELECT sequence, at FROM events ORDER BY sequence LIMIT ?) WHERE at < ?",
-            (limit, before),
-        ).fetchone()[0]
-        surplus = min(newest - max_events, oldest + limit - 1)
-        last = min(max(old or 0, surplus), newest - 1)
-        return self.connection.execute("DELETE FROM events WHERE sequence <= ?", (last,)).rowcount
 
 
 def _state(email: _Email) -> tuple[object, ...]:
