@@ -12,6 +12,7 @@ import pytest
 
 from gomail.errors import ConfigurationError
 from gomail.ledger import (
+    About,
     Claim,
     ClaimState,
     Filter,
@@ -19,6 +20,7 @@ from gomail.ledger import (
     LedgerUnavailable,
     Queued,
     Recorded,
+    Scheduled,
     Status,
 )
 from gomail.ledger.redis import PRUNE_STEP, SCAN, RedisLedger, open_redis
@@ -435,6 +437,90 @@ def test_a_fault_of_ours_reaches_its_callers_and_the_group_serves_on():
         return await group.ask([1])
 
     assert asyncio.run(scenario()) == [1]
+
+
+# -- the schedule --------------------------------------------------------------------------------
+
+
+def scheduled(number: int) -> Scheduled:
+    return Scheduled(queued(number, about=About(send_at=50_000)), "body")
+
+
+def test_a_server_that_cannot_say_what_is_on_its_disk_is_warned_of_once_and_used(server, caplog):
+    async def scenario(ledger):
+        for number in range(3):
+            await ledger.schedule([scheduled(number)])
+        return await ledger.due(50_000, now=50_000, lease=1, limit=9)
+
+    with caplog.at_level(logging.WARNING):
+        given = {"prefix": "gomail:", "timeout": TIMEOUT, "events": 100}
+        one = Server(server.url, **given)
+        one.settle_schema()
+        taken = with_ledger(RedisLedger(one), scenario)
+
+    assert len(taken) == 3
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "scheduled emails are only as durable as the persistence of the ledger's server"
+    ]
+
+
+def test_an_email_that_its_server_has_lost_meanwhile_is_not_promised(server):
+    async def scenario(ledger):
+        await ledger.schedule([scheduled(1)])
+        with server.client() as client:
+            client.delete("gomail:email:id-000001")
+        with pytest.raises(LedgerUnavailable, match="lost"):
+            await ledger._server.sync(["email:id-000001"])
+
+    with_ledger(ledger_on(server), scenario)
+
+
+def test_nothing_of_a_schedule_is_left_when_its_emails_are_forgotten(server):
+    async def scenario(ledger):
+        await ledger.schedule([scheduled(number) for number in range(30)])
+        await ledger.due(50_000, now=1, lease=1_000, limit=20)
+        await ledger.released([queued(number).id for number in range(20)], at=2)
+        for number in range(20, 30):
+            await ledger.cancel(queued(number).id, now=3)
+        return await ledger.prune(50_001, limit=100)
+
+    with_ledger(ledger_on(server), scenario)
+
+    with server.client() as client:
+        assert set(client.keys()) == {
+            b"gomail:schema", b"gomail:counts", b"gomail:events", b"gomail:synced",
+        }  # fmt: skip
+
+
+def test_pruning_passes_over_what_waits_however_much_it_is(server):
+    async def scenario(ledger):
+        await ledger.schedule([scheduled(number) for number in range(2 * PRUNE_STEP)])
+        await ledger.queued([queued(9_000), queued(9_001)])
+        await ledger.prune(20_000, limit=2)
+        return ids(await ledger.emails(Filter(status=Status.QUEUED), cursor=None, limit=9))
+
+    assert with_ledger(ledger_on(server, timeout=5.0), scenario) == []
+
+
+def test_emails_of_the_release_before_stay_readable_and_go_on(server):
+    old = ["retrying", 1, 2, "a@x.org", "b@x.org", "ses", "503", "Down.",
+           [[1, "ses", 1, -1, "", "", "", "", 0]]]  # fmt: skip
+
+    async def scenario(ledger):
+        await ledger.email("x")
+        with server.client() as client:
+            client.set("gomail:schema", 1)
+            client.set("gomail:email:old", json.dumps(old))
+            client.zadd("gomail:all", {"old": 1})
+        before = await ledger.email("old")
+        known = (await ledger.intend([intent("old")]))["old"]
+        return before, known, await ledger.email("old")
+
+    before, known, after = with_ledger(ledger_on(server), scenario)
+
+    assert (before.about, before.attempts[0].kind) == (None, None)
+    assert (known.number, known.unanswered, known.under_way) == (2, True, False)
+    assert after.status is Status.SENDING
 
 
 # -- what it keeps -------------------------------------------------------------------------------

@@ -10,7 +10,11 @@ asked span of time; further filters are checked on at most `SCAN` emails a page,
 be shorter than its limit, even empty, and still have a next one.
 
 The server must not evict keys (`maxmemory-policy noeviction`). What it forgets, for example by a
-restart without persistence or a failover, shows as possible duplicates and loses no mail.
+restart without persistence or a failover, shows as possible duplicates and loses no mail, but for
+emails that are scheduled: only the ledger has those. `schedule` and `cancel` return once the
+server's append-only file is on its disk (`WAITAOF`: Redis 7.2 with `appendonly yes`; with
+`appendfsync everysec` that takes up to a second). Elsewhere scheduled emails are as durable as the
+server's persistence makes them, which is logged as a warning at the start.
 """
 
 import logging
@@ -18,8 +22,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from gomail.ledger import (
+    Cancellation,
     Claim,
     ClaimState,
+    Due,
     EmailRecord,
     Event,
     Filter,
@@ -30,10 +36,11 @@ from gomail.ledger import (
     ProcessReport,
     Queued,
     Recorded,
+    Scheduled,
     Stats,
 )
 from gomail.ledger.redis import wire
-from gomail.ledger.redis.grouping import Group
+from gomail.ledger.redis.grouping import ROOM, Group
 from gomail.ledger.redis.server import Server
 
 log = logging.getLogger(__name__)
@@ -46,6 +53,8 @@ REPORT_LIFE = 30_000
 """Milliseconds for which a process counts as living after a report."""
 PRUNE_STEP = 100
 """Emails forgotten in one go; other callers get their turn in between."""
+BODIES = 10
+"""Scheduled emails in one call; each brings a message of up to a queue's limit."""
 
 
 def open_redis(url: str, *, prefix: str = "gomail:", timeout: float = 1.0) -> "RedisLedger":
@@ -77,6 +86,8 @@ class RedisLedger:
         self._records = Group[wire.Row, int](self._told("record"))
         self._claims = Group[wire.Row, list[bytes]](self._asked("claim"), droppable=True)
         self._settlements = Group[wire.Row, int](self._told("settle"))
+        self._scheduled = Group[wire.Row, int](self._told("queued"), most=BODIES)
+        self._synced = Group[str, int](self._sync, most=ROOM)
 
     def _asked(self, script: str) -> wire.Call:
         async def call(rows: Sequence[wire.Row]) -> list[Any]:
@@ -84,6 +95,10 @@ class RedisLedger:
             return answers
 
         return call
+
+    async def _sync(self, ids: Sequence[str]) -> list[int]:
+        await self._server.sync([f"email:{email_id}" for email_id in dict.fromkeys(ids)])
+        return [0] * len(ids)
 
     def _told(self, script: str) -> wire.Call:
         async def call(rows: Sequence[wire.Row]) -> list[Any]:
@@ -113,6 +128,29 @@ class RedisLedger:
     async def release(self, key: str, *, message_id: str) -> None:
         """End the lease of an unanswered key."""
         await self._settlements.ask([(key, message_id, 0, "")])
+
+    # -- the schedule ----------------------------------------------------------------------------
+
+    async def schedule(self, emails: Sequence[Scheduled]) -> None:
+        """Keep emails until their time; see above for how durable that is."""
+        await self._scheduled.ask([wire.scheduled(email) for email in emails])
+        await self._synced.ask([each.email.id for each in emails])
+
+    async def due(self, until: int, *, now: int, lease: int, limit: int) -> list[Due]:
+        """Take up to `limit` emails that are to be sent up to `until`, earliest first."""
+        return wire.due(await self._server.run("due", (until, now, lease, limit)))
+
+    async def released(self, ids: Sequence[str], *, at: int) -> None:
+        """Forget the bodies of these: a queue has confirmed them."""
+        if ids:
+            await self._server.run("released", (at, *ids))
+
+    async def cancel(self, email_id: str, *, now: int) -> Cancellation:
+        """Call an email back unless it is being sent, may have been sent, or has ended."""
+        answer = Cancellation((await self._server.run("cancel", (email_id, now))).decode())
+        if answer is Cancellation.CANCELED:
+            await self._synced.ask([email_id])
+        return answer
 
     # -- the dispatcher --------------------------------------------------------------------------
 
@@ -175,20 +213,24 @@ class RedisLedger:
     # -- housekeeping ----------------------------------------------------------------------------
 
     async def prune(self, before: int, *, limit: int) -> int:
-        """Forget up to `limit` emails and events each, in short steps; keys end by themselves."""
-        forgotten = 0
-        for start in range(0, limit, PRUNE_STEP):
-            step = min(PRUNE_STEP, limit - start)
-            emails, events = await self._server.run("prune", (before, step))
-            forgotten += emails + events
-            if max(emails, events) < step:
-                break
-        return forgotten
+        """Forget up to `limit` emails and events each, in short steps; keys end by themselves.
+
+        Emails that are still to be sent are looked at and passed over each time.
+        """
+        emails, events, passed = 0, 0, 0
+        while True:
+            steps = min(PRUNE_STEP, limit - emails), min(PRUNE_STEP, limit - events)
+            answer: list[int] = await self._server.run("prune", (before, *steps, passed))
+            gone, told, kept = answer
+            emails, events, passed = emails + gone, events + told, passed + kept
+            if not (gone or told or kept):
+                return emails + events
 
     async def close(self) -> None:
         """Write what is pending and let go of the server."""
         for group in (
             self._queued, self._intents, self._records, self._claims, self._settlements,
+            self._scheduled, self._synced,
         ):  # fmt: skip
             await group.close()
         await self._server.close()

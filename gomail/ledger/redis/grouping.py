@@ -26,12 +26,17 @@ class Group(Generic[Item, Answer]):
     Args:
         call: answers items, in their order.
         droppable: a caller that goes on before its turn takes its items back.
+        most: items in one call.
     """
 
     def __init__(
-        self, call: Callable[[Sequence[Item]], Awaitable[list[Answer]]], *, droppable: bool = False
+        self,
+        call: Callable[[Sequence[Item]], Awaitable[list[Answer]]],
+        *,
+        droppable: bool = False,
+        most: int = MOST,
     ) -> None:
-        self._call, self._droppable = call, droppable
+        self._call, self._droppable, self._most = call, droppable, most
         self._waiting: deque[tuple[Sequence[Item], asyncio.Future[list[Answer]]]] = deque()
         self._size = 0
         self._run: asyncio.Task[None] | None = None
@@ -43,11 +48,11 @@ class Group(Generic[Item, Answer]):
         Raises:
             LedgerUnavailable: not done, or nobody knows; or too many wait.
         """
-        if len(items) <= MOST:
+        if len(items) <= self._most:
             return await self._join(items) if items else []
         answers: list[Answer] = []
-        for start in range(0, len(items), MOST):
-            answers += await self._join(items[start : start + MOST])
+        for start in range(0, len(items), self._most):
+            answers += await self._join(items[start : start + self._most])
         return answers
 
     async def close(self) -> None:
@@ -77,7 +82,7 @@ class Group(Generic[Item, Answer]):
     def _take(self) -> list[tuple[Sequence[Item], "asyncio.Future[list[Answer]]"]]:
         taken: list[tuple[Sequence[Item], asyncio.Future[list[Answer]]]] = []
         size = 0
-        while self._waiting and (not taken or size + len(self._waiting[0][0]) <= MOST):
+        while self._waiting and (not taken or size + len(self._waiting[0][0]) <= self._most):
             items, answers = self._waiting.popleft()
             self._size -= len(items)
             if not (self._droppable and answers.done()):

@@ -7,6 +7,7 @@ next one after it connects anew. Texts of errors are our own: a server may quote
 
 import asyncio
 import hashlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,10 +35,15 @@ from gomail.ledger.redis.schema import SCHEMA, STEPS, Step, settle
 from gomail.ledger.redis.wire import pack
 from gomail.outcome import clip
 
+log = logging.getLogger(__name__)
+
 CONNECTIONS = 16
 """Most connections of one process; one for each group of writers, the others for readers."""
 PAUSE = 0.25
 """Seconds after a failed connection in which calls fail at once."""
+
+SYNC = 2.0
+"""Seconds that the server has to bring its append-only file to its disk, beyond the time-out."""
 
 
 class _NotLetIn(LedgerUnavailable):
@@ -60,6 +66,7 @@ class Server:
         self._prefix, self._steps, self._pause = prefix, steps, pause
         self._resume_at, self._why = 0.0, ""
         self._schema = prefix + SCHEMA
+        self._warned = False
         self._arguments = (prefix, str(1 + len(steps)), str(events))
         self._scripts: dict[str, tuple[str, str]] = {}
         options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
@@ -71,6 +78,11 @@ class Server:
                 timeout=timeout,
                 retry=AsyncRetry(NoBackoff(), 0),
                 **options,
+            )
+            self._slow = redis.asyncio.Redis.from_url(
+                url,
+                retry=AsyncRetry(NoBackoff(), 0),
+                **options | {"socket_timeout": timeout + SYNC},
             )
         except ValueError:
             # The URL may hold a password, and so may the text of the error.
@@ -116,6 +128,48 @@ class Server:
         with self._translated():
             return await self._execute(*words)
 
+    async def sync(self, names: Sequence[str]) -> None:
+        """Wait until all that was written before is on the server's disk.
+
+        It goes on without where the server cannot say so, as the start has warned.
+
+        Args:
+            names: keys that must be there still: a server that restarted may have lost them.
+        """
+        with self._translated():
+            # One connection for all of it.
+            pipeline: Any = self._slow.pipeline(transaction=False)
+            # It waits for what its own connection wrote, and the file is written in order.
+            pipeline.execute_command("SET", self.key("synced"), "")
+            pipeline.execute_command("EXISTS", *(self.key(name) for name in names))
+            pipeline.execute_command("WAITAOF", 1, 0, int(SYNC * 1000))
+            wrote, found, synced = await pipeline.execute(raise_on_error=False)
+            for answer in (wrote, found):
+                if isinstance(answer, Exception):
+                    raise answer
+            if isinstance(synced, Exception):
+                self._warn_of(synced)
+        if found < len(names):
+            raise LedgerUnavailable(f"{self._name}: the server has lost what it was told")
+        if not isinstance(synced, Exception) and synced[0] < 1:
+            raise LedgerUnavailable(f"{self._name}: not on the server's disk in time")
+
+    def _warn_of(self, error: Exception) -> None:
+        """Say once that scheduled emails may be lost; raise what says something else."""
+        text = str(error).lower()
+        if not (
+            isinstance(error, NoPermissionError)
+            or "unknown command" in text
+            or "appendonly is disabled" in text
+        ):
+            raise error
+        if not self._warned:
+            self._warned = True
+            log.warning(
+                "scheduled emails are only as durable as the persistence of the ledger's server: "
+                "it has no WAITAOF (Redis 7.2), or `appendonly` is off"
+            )
+
     def settle_schema(self) -> None:
         """Check the version of the keys, and migrate older ones. Waits; for the start.
 
@@ -125,7 +179,12 @@ class Server:
         """
         try:
             with self._translated():
-                settle(self._sync.execute_command, self._prefix, self._steps)
+                call: Callable[..., Any] = self._sync.execute_command
+                settle(call, self._prefix, self._steps)
+                try:
+                    call("WAITAOF", 1, 0, 1)
+                except ResponseError as error:
+                    self._warn_of(error)
         except _NotLetIn as error:
             raise ConfigurationError(
                 f"the ledger's server does not let us in ({error}); check ledger.url and "
@@ -138,6 +197,7 @@ class Server:
         """Close all connections."""
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()
+        await self._slow.aclose()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

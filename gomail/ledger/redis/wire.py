@@ -10,7 +10,9 @@ from typing import Any
 import orjson
 
 from gomail.ledger import (
+    About,
     Attempt,
+    Due,
     EmailRecord,
     Event,
     EventKind,
@@ -21,12 +23,13 @@ from gomail.ledger import (
     ProcessReport,
     Queued,
     Recorded,
+    Scheduled,
     Stats,
     Status,
 )
 from gomail.outcome import OutcomeClass
 
-Row = tuple[str | int, ...]
+Row = tuple[Any, ...]
 Call = Callable[[Sequence[Row]], Awaitable[list[Any]]]
 
 _FROM, _TO, _PROVIDER, _STATUS = 4, 5, 6, 1  # positions in a stored email, as Lua counts
@@ -52,22 +55,39 @@ def _readable(given: object) -> object:
 
 def queued(email: Queued) -> Row:
     """An email as `queued.lua` takes it."""
-    return (email.id, email.at, email.from_email, email.to_email)
+    return (email.id, email.at, email.from_email, email.to_email, *_about(email.about))
+
+
+def scheduled(scheduled: Scheduled) -> Row:
+    """An email with its body as `queued.lua` takes it."""
+    email = scheduled.email
+    [about] = _about(email.about or About())
+    return (email.id, email.at, email.from_email, email.to_email, about, scheduled.body)
+
+
+def _about(about: About | None) -> Row:
+    """One field where there is more of an email, none where there is not."""
+    if about is None:
+        return ()
+    return ((about.recipients, about.tags, about.metadata, about.send_at),)
 
 
 def intent(intent: Intent) -> Row:
     """An intent as `intend.lua` takes it."""
     return (
         intent.id, intent.provider, intent.at, intent.receive_count, intent.queued_at,
-        intent.from_email, intent.to_email,
+        intent.from_email, intent.to_email, intent.owner, intent.busy, *_about(intent.about),
     )  # fmt: skip
 
 
 def known(answer: int | bytes) -> Known:
     """What `intend.lua` says of an email."""
     if isinstance(answer, bytes):
-        return Known(ended=Status(answer.decode()))
-    return Known(number=abs(answer), possible_duplicate=answer < 0)
+        word = answer.decode()
+        return Known(under_way=True) if word == "under way" else Known(ended=Status(word))
+    return Known(
+        number=answer >> 2, possible_duplicate=bool(answer & 1), unanswered=bool(answer & 2)
+    )
 
 
 def recorded(record: Recorded) -> Row:
@@ -76,7 +96,7 @@ def recorded(record: Recorded) -> Row:
         record.id, record.status, record.at, record.provider, record.number, record.kind or "",
         record.code, record.detail, record.provider_id, record.started, record.duration,
         int(record.possible_duplicate), record.queued_at or record.started or record.at,
-        record.from_email, record.to_email,
+        record.from_email, record.to_email, *_about(record.about),
     )  # fmt: skip
 
 
@@ -97,21 +117,43 @@ def exits(report: ProcessReport) -> str:
 
 def email(email_id: str, packed: bytes, *, attempts: bool = False) -> EmailRecord:
     """A stored email; lists leave its attempts out."""
-    status, queued_at, updated_at, from_, to, provider, code, detail, tried = orjson.loads(packed)
+    row = orjson.loads(packed)
+    status, queued_at, updated_at, from_, to, provider, code, detail, tried, *more = row
     return EmailRecord(
         email_id, Status(status), queued_at, updated_at, from_, to, provider, code, detail,
+        _more(*more[0]) if more else None,
         tuple(_attempt(attempt) for attempt in tried) if attempts else (),
     )  # fmt: skip
 
 
+def _more(
+    recipients: Sequence[str],
+    tags: Sequence[str],
+    metadata: Sequence[tuple[str, str]],
+    send_at: int,
+    *_released: int,
+) -> About:
+    """Lua writes empty lists as empty objects, which are as empty."""
+    pairs = tuple((key, value) for key, value in metadata)
+    return About(tuple(recipients), tuple(tags), pairs, send_at)
+
+
+def due(answers: Sequence[Any]) -> list[Due]:
+    """What `due.lua` gives out."""
+    return [
+        Due(email_id.decode(), int(send_at), body.decode())
+        for email_id, send_at, body in zip(answers[::3], answers[1::3], answers[2::3], strict=True)
+    ]
+
+
 def _attempt(row: Sequence[Any]) -> Attempt:
-    number, provider, started, duration, kind, code, detail, provider_id, possible_duplicate = row
+    number, provider, started, duration, kind, code, detail, provider_id, doubt, *_owner = row
     return Attempt(
         number, provider, started,
         duration=None if duration < 0 else duration,
         kind=OutcomeClass(kind) if kind else None,
         code=code, detail=detail, provider_id=provider_id,
-        possible_duplicate=bool(possible_duplicate),
+        possible_duplicate=bool(doubt),
     )  # fmt: skip
 
 

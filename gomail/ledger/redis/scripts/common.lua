@@ -3,7 +3,11 @@
 --   schema                  version of this layout
 --   email:<id>              one email: [status, queued at, updated at, from, to, provider, code,
 --                           detail, attempts], JSON; attempt: [number, provider, started, duration
---                           or -1, kind or "", code, detail, provider's id, possible duplicate 0/1]
+--                           or -1, kind or "", code, detail, provider's id, possible duplicate 0/1];
+--                           a tenth while it is under way: whose. A tenth of an email where there is
+--                           more: [other recipients, tags, metadata, send at, released at if ever]
+--   schedule, leased        scheduled emails by send_at; those that somebody was given, by the end
+--                           of the lease;   body:<id>   the queue message of either
 --   all, status:<status>, to:<address>, from:<address>, provider:<name>
 --                           indexes, sorted by the time of queueing, then by id; ASCII lower case
 --   events                  stream of the last events;   counts   hash of counters
@@ -14,15 +18,18 @@ if redis.call('GET', KEYS[1]) ~= ARGV[2] then
   return redis.error_reply('SCHEMA is not version ' .. ARGV[2])
 end
 
-local STATUS, QUEUED_AT, UPDATED_AT, FROM, TO, PROVIDER, CODE, DETAIL, ATTEMPTS =
-  1, 2, 3, 4, 5, 6, 7, 8, 9
-local NUMBER, PROVIDER_OF_ATTEMPT, STARTED, DURATION, KIND, POSSIBLE_DUPLICATE = 1, 2, 3, 4, 5, 9
-local ENDED = { sent = true, refused = true, failed = true }
+local STATUS, QUEUED_AT, UPDATED_AT, FROM, TO, PROVIDER, CODE, DETAIL, ATTEMPTS, ABOUT =
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+local NUMBER, PROVIDER_OF_ATTEMPT, STARTED, DURATION, KIND, POSSIBLE_DUPLICATE, OWNER =
+  1, 2, 3, 4, 5, 9, 10
+local RECIPIENTS, SEND_AT, RELEASED_AT = 1, 4, 5
+local ENDED = { sent = true, refused = true, failed = true, canceled = true, expired = true }
 
 -- An attempt without an outcome, or with an unknown one: the email may be out. An entry without
--- provider is a redrive.
-local function may_be_out(attempts)
-  for _, attempt in ipairs(attempts) do
+-- provider is a redrive. Attempts up to `from` do not count.
+local function may_be_out(attempts, from)
+  for at = (from or 0) + 1, #attempts do
+    local attempt = attempts[at]
     local open = attempt[KIND] == '' and attempt[PROVIDER_OF_ATTEMPT] ~= ''
     if open or attempt[KIND] == 'unknown' then
       return true
@@ -58,11 +65,34 @@ local function save(id, row)
   redis.call('SET', prefix .. 'email:' .. id, cjson.encode(row))
 end
 
-local function create(id, queued_at, from, to)
+local function create(id, queued_at, from, to, about)
   redis.call('ZADD', prefix .. 'all', queued_at, id)
   redis.call('ZADD', prefix .. 'from:' .. string.lower(from), queued_at, id)
   redis.call('ZADD', prefix .. 'to:' .. string.lower(to), queued_at, id)
-  return { '', queued_at, queued_at, from, to, '', '', '', {} }
+  for _, address in ipairs(about and about[RECIPIENTS] or {}) do
+    redis.call('ZADD', prefix .. 'to:' .. string.lower(address), queued_at, id)
+  end
+  return { '', queued_at, queued_at, from, to, '', '', '', {}, about }
+end
+
+local function send_at(row)
+  return row[ABOUT] and row[ABOUT][SEND_AT] or 0
+end
+
+-- Takes an email off the schedule.
+local function unschedule(id)
+  redis.call('ZREM', prefix .. 'schedule', id)
+  redis.call('ZREM', prefix .. 'leased', id)
+  redis.call('DEL', prefix .. 'body:' .. id)
+end
+
+-- A queue has it: from `at` on, its redrives are counted.
+local function release(id, row, at)
+  unschedule(id)
+  if row and row[ABOUT] then
+    row[ABOUT][RELEASED_AT] = math.max(at, row[ABOUT][RELEASED_AT] or 0)
+    save(id, row)
+  end
 end
 
 local function reindex(id, row, index, old, new)

@@ -1,44 +1,63 @@
--- Input: [id, provider, at, receive count, queued at, from, to] each. Answers for each: the state of
--- an email that has ended, else the attempt's number, negative if it may be a duplicate.
+-- Input: [id, provider, at, receive count, queued at, from, to, owner, busy, more or absent] each.
+-- Answers for each: the state of an email that has ended, or "under way", else four times the number
+-- of the attempt, plus 1 if it may be a duplicate, plus 2 if an earlier one is unanswered.
 local REDRIVEN_AFTER = 60000 -- as in the port; the contract's tests hold both to it
+local REDRIVABLE = { refused = true, failed = true }
 local answers = {}
 
--- Attempts since the email was last put on a queue; an entry without provider is a redrive.
-local function since_redrive(attempts)
-  local count = 0
+-- Where the last redrive stands among the attempts, which is an entry without provider; else 0.
+local function last_redrive(attempts)
   for at = #attempts, 1, -1 do
     if attempts[at][PROVIDER_OF_ATTEMPT] == '' then
-      break
+      return at
     end
-    count = count + 1
   end
-  return count
+  return 0
+end
+
+-- Whether an operator has put an email that has ended on its queue again.
+local function is_redriven(id, row, queued_at)
+  local released_at = row[ABOUT] and row[ABOUT][RELEASED_AT] or 0
+  return REDRIVABLE[row[STATUS]]
+    and queued_at - math.max(row[QUEUED_AT], released_at) > REDRIVEN_AFTER
+    and (send_at(row) == 0 or redis.call('EXISTS', prefix .. 'body:' .. id) == 0)
+end
+
+-- Whether another process may still be sending. What an earlier receive began has ended by now; a
+-- clock that was set back counts either way.
+local function is_under_way(attempt, at, receives, owner, busy)
+  return attempt and attempt[KIND] == '' and attempt[OWNER] and attempt[OWNER] ~= owner
+    and receives == 1 and math.abs(at - attempt[STARTED]) < busy
 end
 
 for i, intent in ipairs(input) do
-  local id, provider, at, receives, queued_at, from, to = unpack(intent)
+  local id, provider, at, receives, queued_at, from, to, owner, busy, about = unpack(intent)
   local row = load(id)
   local ended = row and ENDED[row[STATUS]]
-  local redriven = ended and row[STATUS] ~= 'sent' and queued_at - row[QUEUED_AT] > REDRIVEN_AFTER
+  local redriven = ended and is_redriven(id, row, queued_at)
   if ended and not redriven then
     answers[i] = row[STATUS]
+  elseif row and is_under_way(row[ATTEMPTS][#row[ATTEMPTS]], at, receives, owner, busy) then
+    answers[i] = 'under way'
   else
-    row = row or create(id, queued_at, from, to)
+    row = row or create(id, queued_at, from, to, about)
     local attempts = row[ATTEMPTS]
     local number = #attempts > 0 and attempts[#attempts][NUMBER] + 1 or 1
     if redriven then
       attempts[#attempts + 1] = { number, '', queued_at, 0, '', 'redriven', '', '', 0 }
       number = number + 1
     end
-    local duplicate = since_redrive(attempts) < receives - 1 or may_be_out(attempts)
+    local since = last_redrive(attempts)
+    local unanswered = may_be_out(attempts, since)
+    local duplicate = #attempts - since < receives - 1 or may_be_out(attempts)
     local flag = duplicate and 1 or 0
-    attempts[#attempts + 1] = { number, provider, at, -1, '', '', '', '', flag }
+    attempts[#attempts + 1] = { number, provider, at, -1, '', '', '', '', flag, owner }
     change(id, row, 'sending', at, provider, '', '', number, flag)
     save(id, row)
     if duplicate then
       count('possible duplicates')
     end
-    answers[i] = duplicate and -number or number
+    answers[i] = 4 * number + flag + (unanswered and 2 or 0)
   end
 end
 write_counts()

@@ -20,9 +20,19 @@ local function after_cursor(index)
   return low
 end
 
+local function goes_to(row, address)
+  for _, other in ipairs(row[ABOUT] and row[ABOUT][RECIPIENTS] or {}) do
+    if string.lower(other) == address then
+      return true
+    end
+  end
+  return false
+end
+
 local function matches(row)
   for _, want in ipairs(wanted) do
-    if string.lower(row[want[1]]) ~= want[2] then
+    local also = want[1] == TO and goes_to(row, want[2])
+    if not also and string.lower(row[want[1]]) ~= want[2] then
       return false
     end
   end

@@ -1,5 +1,5 @@
 -- Input: [id, status, at, provider, number, kind, code, detail, provider's id, started, duration,
--- possible duplicate 0/1, queued at, from, to] each.
+-- possible duplicate 0/1, queued at, from, to, more or absent] each.
 -- Where an attempt stands or belongs, and the attempt if it is there.
 local function find(attempts, number)
   for at, attempt in ipairs(attempts) do
@@ -53,8 +53,8 @@ end
 
 for _, record in ipairs(input) do
   local id, status, at, provider, number, kind, code, detail, provider_id, started, duration, flag,
-    queued_at, from, to = unpack(record)
-  local row = load(id) or create(id, queued_at, from, to)
+    queued_at, from, to, about = unpack(record)
+  local row = load(id) or create(id, queued_at, from, to, about)
   if provider == '' then
     number, provider = 0, row[PROVIDER]
   else
