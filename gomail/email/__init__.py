@@ -1,5 +1,6 @@
 """What an email is, what makes one valid, and how it is written on the queue. Pure."""
 
+from gomail.email.addresses import ascii_address
 from gomail.email.model import (
     MOST_ATTACHMENTS,
     MOST_RECIPIENTS,
@@ -10,19 +11,9 @@ from gomail.email.model import (
     Mailbox,
     Message,
 )
-from gomail.email.reading import (
-    HEADER_LIMIT,
-    VERSION,
-    Faults,
-    NotAnEmail,
-    Unreadable,
-    ascii_address,
-    decode,
-    encode,
-    has_forbidden_characters,
-    read,
-    wire_fields,
-)
+from gomail.email.reading import Faults, NotAnEmail, read
+from gomail.email.texts import HEADER_LIMIT, has_forbidden_characters
+from gomail.email.wire import VERSION, Unreadable, decode, encode, pack, unpack, wire_fields
 
 __all__ = [
     "HEADER_LIMIT",
@@ -42,6 +33,8 @@ __all__ = [
     "decode",
     "encode",
     "has_forbidden_characters",
+    "pack",
     "read",
+    "unpack",
     "wire_fields",
 ]

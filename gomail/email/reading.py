@@ -1,28 +1,21 @@
-"""What an email is, what makes one valid, and how it is written on the queue. Pure.
+"""From JSON to an email, or all that is wrong with it. Pure.
 
 The sentences are the HTTP contract's and are also the reasons under which the dispatcher
-dead-letters what no API has checked. An address that passes the fast pattern is one the full
-validator would accept unchanged (a property test holds that); only others pay for the validator
-(25 µs against 1).
+dead-letters what no API has checked.
 """
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-import orjson
-from email_validator import EmailNotValidError, validate_email
-from email_validator.types import ValidatedEmail
-
-from gomail.email.model import Email, Message
-
-VERSION = 1
+from gomail.email.addresses import is_address
+from gomail.email.model import Email
+from gomail.email.more import MORE, More
+from gomail.email.texts import fault_in_line
 
 Faults = dict[str, str]
-"""What is wrong with an email: a sentence for each field at fault."""
+"""What is wrong with an email: a sentence for each field at fault; dotted names within lists."""
 
-_FIELDS = {
+PLAIN = {
     "fromEmail": "from_email",
     "fromName": "from_name",
     "toEmail": "to_email",
@@ -30,6 +23,8 @@ _FIELDS = {
     "subject": "subject",
     "body": "body",
 }
+"""The fields of the Go service: name on the wire and in `Email`."""
+
 _LABELS = {
     "fromEmail": "From email",
     "fromName": "From name",
@@ -38,35 +33,24 @@ _LABELS = {
     "subject": "Subject",
     "body": "Body",
 }
-# The longest header value SES takes; a name or subject beyond it could not be sent by anybody.
-HEADER_LIMIT = 995
 
-# C0, DEL, C1, line and paragraph separators and the two non-characters: in a header each can end
-# the line or be cut by the next relay. Lone surrogates cannot be encoded at all.
-_HEADER_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff\ud800-\udfff]")
-# What SQS refuses in a message (its SendMessage reference): everything below space but TAB, LF and
-# CR, surrogates and the two non-characters.
-_BODY_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"(?!.{2}--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_PLAIN_ADDRESS = re.compile(
-    rf"(?=.{{1,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?!(?:test|local|invalid|"
-    r"localhost|onion|arpa|alt|internal)\Z)[a-z]{2,63}\Z"
-)
-
-
-def wire_fields(email: Email) -> dict[str, str]:
-    """The fields by their names on the wire, without the empty ones."""
-    return {wire: value for wire, name in _FIELDS.items() if (value := getattr(email, name))}
+ATTACHMENT_BYTES = 10 * 1_048_576
+"""Of all attachments of an email together, decoded, where nobody says otherwise."""
 
 
 class NotAnEmail(ValueError):
     """The JSON has not the shape of a request: a wrong type somewhere."""
 
 
-def read(request: object) -> Email | Faults:
+def read(
+    request: object, *, now_ms: int | None = None, max_attachment_bytes: int = ATTACHMENT_BYTES
+) -> Email | Faults:
     """Turn decoded JSON `{"email": {…}}` into an email, or say all that is wrong with it.
+
+    Args:
+        request: what the client or the queue gave.
+        now_ms: milliseconds since the epoch, for the rules on times; None leaves those out.
+        max_attachment_bytes: of all attachments together, decoded.
 
     Raises:
         NotAnEmail: the request, `email` or one of its fields has the wrong JSON type.
@@ -78,23 +62,53 @@ def read(request: object) -> Email | Faults:
     wire = {} if wire is None else wire
     if not isinstance(wire, dict):
         raise NotAnEmail("email is not an object")
-    values = {name: _text(wire.get(name), name) for name in _FIELDS}
-    faults = _faults(values) | {
-        name: f"{name} is not a field of an email" for name in wire if name not in _FIELDS
-    }
-    return faults or Email(**{_FIELDS[name]: value for name, value in values.items()})
+    if wire.keys() <= PLAIN.keys():
+        return _plain(wire)
+    more = More(now_ms=now_ms, max_attachment_bytes=max_attachment_bytes, stored=False)
+    return _with_more(wire, more)
 
 
-def has_forbidden_characters(body: str) -> bool:
-    """Whether the body holds a character that SQS would refuse."""
-    return _BODY_FORBIDDEN.search(body) is not None
+def read_stored(wire: Mapping[str, Any]) -> Email | Faults:
+    """Turn the `email` of a queue message into an email: also one whose large parts are elsewhere.
+
+    Raises:
+        NotAnEmail: one of its fields has the wrong JSON type.
+    """
+    if wire.keys() <= PLAIN.keys():
+        return _plain(wire)
+    return _with_more(wire, More(now_ms=None, max_attachment_bytes=None, stored=True))
 
 
-def ascii_address(address: str) -> str:
-    """The address as providers take it: an internationalised domain in Punycode."""
-    if address.isascii():
-        return address
-    return cast("str", _validated(address).ascii_email)
+def _plain(wire: Mapping[str, Any]) -> Email | Faults:
+    values = {name: _text(wire.get(name), name) for name in PLAIN}
+    return _faults(values) or Email(
+        from_email=values["fromEmail"],
+        to_email=values["toEmail"],
+        body=values["body"],
+        from_name=values["fromName"],
+        to_name=values["toName"],
+        subject=values["subject"],
+    )
+
+
+def _with_more(wire: Mapping[str, Any], more: More) -> Email | Faults:
+    try:
+        values = more.read(wire)
+    except TypeError as error:
+        raise NotAnEmail(str(error)) from error
+    plain = {name: _text(wire.get(name), name) for name in PLAIN}
+    faults = _faults(plain)
+    if more.has_recipients:  # `to` took the place of `toEmail`
+        faults.pop("toEmail", None)
+    if values.get("body") or values.get("html") or values.get("claim"):
+        faults.pop("body", None)
+    faults |= more.faults
+    known = PLAIN.keys() | MORE
+    faults |= {name: f"{name} is not a field of an email" for name in wire if name not in known}
+    if faults:
+        return faults
+    old: dict[str, Any] = {PLAIN[name]: value for name, value in plain.items()}
+    return Email(**old | values)
 
 
 def _text(value: object, name: str) -> str:
@@ -106,11 +120,7 @@ def _text(value: object, name: str) -> str:
 
 
 def _faults(values: Mapping[str, str]) -> Faults:
-    faults: Faults = {}
-    for name, value in values.items():
-        if fault := _fault(name, value):
-            faults[name] = fault
-    return faults
+    return {name: fault for name, value in values.items() if (fault := _fault(name, value))}
 
 
 def _fault(name: str, value: str) -> str | None:
@@ -120,80 +130,5 @@ def _fault(name: str, value: str) -> str | None:
     if name in {"fromEmail", "toEmail"}:
         if not value:
             return f"{label} is required"
-        return None if _is_address(value) else f"{label} is not a valid email"
-    if _HEADER_FORBIDDEN.search(value):
-        return f"{label} contains a line break or another control character"
-    if len(value.encode()) > HEADER_LIMIT:
-        return f"{label} is longer than {HEADER_LIMIT} bytes"
-    return None
-
-
-def _is_address(value: str) -> bool:
-    if _PLAIN_ADDRESS.match(value):
-        return True
-    try:
-        _validated(value)
-    except EmailNotValidError:
-        return False
-    return True
-
-
-def _validated(value: str) -> ValidatedEmail:
-    return validate_email(value, check_deliverability=False, allow_smtputf8=False, strict=True)
-
-
-class Unreadable(ValueError):
-    """A queue message that is no email; the text is the reason for the dead-letter queue."""
-
-
-def encode(message: Message) -> str:
-    """The message as it stands on the queue: JSON in plain ASCII, which SQS always takes."""
-    return json.dumps(
-        {
-            "v": VERSION,
-            "id": message.id,
-            "acceptedAt": message.accepted_at,
-            "email": wire_fields(message.email),
-        },
-        separators=(",", ":"),
-    )
-
-
-def decode(body: str, *, queue_message_id: str) -> Message:
-    """Read a queue message, ours or the Go service's bare `{"email": …}` (its id is SQS's).
-
-    Raises:
-        Unreadable: with the reason, for the dead-letter queue.
-    """
-    try:
-        request = orjson.loads(body)
-    except (orjson.JSONDecodeError, UnicodeEncodeError) as error:
-        raise Unreadable(f"not JSON: {error}") from error
-    if not isinstance(request, dict) or not isinstance(request.get("email"), dict):
-        raise Unreadable("no object `email`")
-    if (version := request.get("v", VERSION)) != VERSION:
-        raise Unreadable(f"format version {version!r} is not known to this dispatcher")
-    message_id = request.get("id", queue_message_id)
-    if not isinstance(message_id, str) or not re.fullmatch(r"[!-~]{1,100}", message_id):
-        raise Unreadable("`id` is not a string of 1 to 100 printable ASCII characters")
-    return Message(message_id, _email(request), _string(request.get("acceptedAt")))
-
-
-def _email(request: dict[str, Any]) -> Email:
-    if "v" not in request:  # the Go service enqueued whatever else it was given, and ignored it
-        request = {
-            "email": {key: value for key, value in request["email"].items() if key in _FIELDS}
-        }
-    try:
-        email = read(request)
-    except NotAnEmail as error:
-        raise Unreadable(str(error)) from error
-    if isinstance(email, Email):
-        if has_forbidden_characters(email.body):
-            raise Unreadable("body contains characters outside the allowed set")
-        return email
-    raise Unreadable("; ".join(f"{field}: {fault}" for field, fault in email.items()))
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""
+        return None if is_address(value) else f"{label} is not a valid email"
+    return fault_in_line(label, value)

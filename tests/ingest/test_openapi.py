@@ -4,7 +4,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
-from gomail.email import _FIELDS, Email, read
+from gomail.email import Email, read
+from gomail.email.reading import PLAIN
 from gomail.errors import QueueUnavailable
 from ingest.app import create_app
 from ingest.openapi import EMAIL
@@ -53,7 +54,7 @@ def content(paths, path, method, status):
         ({"email": 7}, 400),
         (email(body="\x00"), 400),
         ({}, 422),
-        (email(toEmail="a", bcc="b"), 422),
+        (email(toEmail="a", importance="b"), 422),
     ],
 )
 def test_answers_to_a_send_validate(client, paths, given, status):
@@ -122,7 +123,7 @@ def test_every_example_of_a_request_is_a_valid_email(paths):
 
 
 def test_the_described_fields_are_those_of_an_email():
-    assert set(EMAIL["properties"]) == set(_FIELDS)
+    assert set(EMAIL["properties"]) == set(PLAIN)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_all_fields_at_fault_are_named_at_once(client):
 
     assert response.status_code == 422
     assert response.json()["errors"] == {
-        "bcc": "bcc is not a field of an email",
+        "importance": "importance is not a field of an email",
         "fromEmail": "From email is not a valid email",
         "subject": "Subject contains a line break or another control character",
         "toEmail": "To email is not a valid email",

@@ -10,8 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gomail.email import (
-    _FIELDS,
-    _PLAIN_ADDRESS,
     Email,
     Message,
     Unreadable,
@@ -21,6 +19,8 @@ from gomail.email import (
     read,
     wire_fields,
 )
+from gomail.email.addresses import _PLAIN_ADDRESS
+from gomail.email.reading import PLAIN
 
 ATOM = st.text(string.ascii_letters + string.digits + "!#$%&'*+/=?^_`{|}~-.", max_size=70)
 LABEL = st.text(string.ascii_letters + string.digits + "-", max_size=66) | st.sampled_from(
@@ -89,7 +89,7 @@ def test_any_text_on_the_queue_is_read_or_unreadable(text):
         lambda inner: (
             st.lists(inner, max_size=3)
             | st.dictionaries(
-                st.sampled_from(["v", "id", "acceptedAt", "email", *_FIELDS]) | st.text(max_size=5),
+                st.sampled_from(["v", "id", "acceptedAt", "email", *PLAIN]) | st.text(max_size=5),
                 inner,
                 max_size=8,
             )
@@ -118,7 +118,7 @@ def test_a_message_of_the_go_service_is_read_under_the_id_of_the_queue():
         ("", "not JSON"),
         ("\ud800", "not JSON"),
         ("[]", "no object `email`"),
-        ('{"email":{},"v":2}', "format version 2"),
+        ('{"email":{},"v":3}', "format version 3"),
         ('{"email":{},"v":1,"id":"a b"}', "`id` is not"),
         ('{"email":{"body":7}}', "email.body is not a string"),
         ('{"email":{"body":"x"}}', "fromEmail: From email is required"),

@@ -1,0 +1,27 @@
+"""Which characters may stand where, and the sentences about it. Pure."""
+
+import re
+
+# The longest header value SES takes; a name or subject beyond it could not be sent by anybody.
+HEADER_LIMIT = 995
+
+# C0, DEL, C1, line and paragraph separators and the two non-characters: in a header each can end
+# the line or be cut by the next relay. Lone surrogates cannot be encoded at all.
+_HEADER_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff\ud800-\udfff]")
+# What SQS refuses in a message (its SendMessage reference): everything below space but TAB, LF and
+# CR, surrogates and the two non-characters.
+_BODY_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+
+
+def has_forbidden_characters(body: str) -> bool:
+    """Whether the body holds a character that SQS would refuse."""
+    return _BODY_FORBIDDEN.search(body) is not None
+
+
+def fault_in_line(label: str, value: str, limit: int = HEADER_LIMIT) -> str | None:
+    """What keeps a text from standing in a header, as a sentence; `limit` in bytes of UTF-8."""
+    if _HEADER_FORBIDDEN.search(value):
+        return f"{label} contains a line break or another control character"
+    if len(value.encode()) > limit:
+        return f"{label} is longer than {limit} bytes"
+    return None

@@ -1,0 +1,283 @@
+"""The fields beyond the Go service's: what is taken, what is refused where, and how it travels."""
+
+# ruff: noqa: E501 - a table of faults, one a line
+
+import json
+from base64 import b64encode
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gomail.email import (
+    Attachment,
+    Email,
+    ListUnsubscribe,
+    Mailbox,
+    Message,
+    NotAnEmail,
+    Unreadable,
+    decode,
+    encode,
+    pack,
+    read,
+    unpack,
+    wire_fields,
+)
+
+NOW = 1_790_000_000_000  # 2026-09-21T14:13:20Z
+DAY = 86_400_000
+LEAST = {"fromEmail": "shop@example.com", "toEmail": "ada@example.org", "body": "Hello."}
+
+
+def asked(**fields):
+    return read({"email": LEAST | fields}, now_ms=NOW, max_attachment_bytes=1_000)
+
+
+def file(filename="a.txt", content=b"hello", **more):
+    return {"filename": filename, "content": b64encode(content).decode()} | more
+
+
+def test_every_field_is_read():
+    email = asked(
+        body=None,
+        text="Hello.",
+        html="<p>Hello.</p>",
+        toEmail=None,
+        to=[{"email": "ada@example.org", "name": "Ada"}, {"email": "bob@example.org"}],
+        cc=[{"email": "cc@example.org"}],
+        bcc=[{"email": "bcc@example.org"}],
+        replyTo=[{"email": "help@example.com", "name": "Help"}],
+        headers={"X-Order": "7"},
+        attachments=[file("a.pdf"), file("logo", contentType="image/png", contentId="logo")],
+        tags=["receipt"],
+        metadata={"order": "7"},
+        listUnsubscribe={"url": "https://example.com/u?1", "mailto": "mailto:u@example.com"},
+        sendAt="2026-09-22T14:13:20Z",
+        expiresAt="2026-09-22T16:13:21.5+01:00",
+        onUnknown="dead-letter",
+    )
+
+    assert email == Email(
+        from_email="shop@example.com",
+        to_email="ada@example.org",
+        to_name="Ada",
+        body="Hello.",
+        html="<p>Hello.</p>",
+        also_to=(Mailbox("bob@example.org"),),
+        cc=(Mailbox("cc@example.org"),),
+        bcc=(Mailbox("bcc@example.org"),),
+        reply_to=(Mailbox("help@example.com", "Help"),),
+        headers=(("X-Order", "7"),),
+        attachments=(
+            Attachment("a.pdf", "application/pdf", "aGVsbG8=", 5),
+            Attachment("logo", "image/png", "aGVsbG8=", 5, "logo"),
+        ),
+        tags=("receipt",),
+        metadata=(("order", "7"),),
+        list_unsubscribe=ListUnsubscribe("https://example.com/u?1", "mailto:u@example.com"),
+        send_at=NOW + DAY,
+        expires_at=NOW + DAY + 3_601_500,
+        on_unknown="dead-letter",
+    )
+
+
+TOO_MANY = [{"email": f"r{number}@example.org"} for number in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"text": "Hi."}, {"text": "Text and body are the same field; give one of them"}),
+        ({"body": "", "html": ""}, {"body": "Body is required"}),
+        ({"html": "\x00"}, {"html": "Html contains characters outside the allowed set"}),
+        ({"to": [{"email": "b@example.org"}]}, {"to": "To and toEmail are the same field; give one of them"}),
+        ({"toEmail": None, "to": []}, {"to": "To email is required"}),
+        ({"toEmail": None, "cc": [{"email": "b@example.org"}]}, {"toEmail": "To email is required"}),
+        ({"toEmail": None, "to": [{"email": "a@example.org"}, {"email": "b"}]}, {"to.1.email": "To email is not a valid email"}),
+        ({"cc": [{"name": "B"}]}, {"cc.0.email": "Cc email is required"}),
+        ({"cc": [{"email": "ADA@example.org"}]}, {"cc.0.email": "Cc email is there twice"}),
+        ({"cc": [{"email": "b@example.org", "name": "B\n"}]}, {"cc.0.name": "Cc name contains a line break or another control character"}),
+        ({"cc": [{"email": "b@example.org", "age": 1}]}, {"cc.0.age": "age is not a field here"}),
+        ({"bcc": TOO_MANY}, {"to": "There are more than 50 recipients"}),
+        ({"headers": {"Bcc": "b@example.org"}}, {"headers.Bcc": "Header is reserved"}),
+        ({"headers": {"content-type": "text/html"}}, {"headers.content-type": "Header is reserved"}),
+        ({"headers": {"List-Unsubscribe": "x"}}, {"headers.List-Unsubscribe": "Header is reserved; use listUnsubscribe"}),
+        ({"headers": {"X A": "x"}}, {"headers.X A": "Header name is not 1 to 76 printable ASCII characters without colon"}),
+        ({"headers": {"X-A": "x\r\nBcc: b"}}, {"headers.X-A": "Header contains a line break or another control character"}),
+        ({"headers": {"X-A": " "}}, {"headers.X-A": "Header is empty"}),
+        ({"headers": {"X-A": "1", "x-a": "2"}}, {"headers.x-a": "Header is there twice"}),
+        ({"headers": {"X-A": "x" * 993}}, {"headers.X-A": "Header is longer than 995 bytes"}),
+        ({"headers": {f"X-{n}": "x" for n in range(26)}}, {"headers": "There are more than 25 headers"}),
+        ({"attachments": [file()] * 11}, {"attachments": "There are more than 10 attachments"}),
+        ({"attachments": [file(content=b"x" * 501)] * 2}, {"attachments": "Attachments together are over 1000 bytes"}),
+        ({"attachments": [{"filename": "a", "content": "aGVs\nbG8="}]}, {"attachments.0.content": "Content is not base64 without line breaks"}),
+        ({"attachments": [{"filename": "a"}]}, {"attachments.0.content": "Content is required"}),
+        ({"attachments": [file("")]}, {"attachments.0.filename": "Filename is required"}),
+        ({"attachments": [file("../a")]}, {"attachments.0.filename": "Filename contains a path separator"}),
+        ({"attachments": [file(contentType="html")]}, {"attachments.0.contentType": "Content type is not of the form type/subtype"}),
+        ({"attachments": [file(contentId="<a>")]}, {"attachments.0.contentId": "Content id is not 1 to 78 letters, digits or any of ._@+-"}),
+        ({"attachments": [file(contentId="a")] * 2}, {"attachments.1.contentId": "Content id is there twice"}),
+        ({"attachments": [file(size=5)]}, {"attachments.0.size": "size is not a field here"}),
+        ({"tags": ["a b"]}, {"tags.0": "Tag is not 1 to 64 letters, digits, hyphens and underscores"}),
+        ({"tags": ["a", "a"]}, {"tags.1": "Tag is there twice"}),
+        ({"tags": [str(n) for n in range(11)]}, {"tags": "There are more than 10 tags"}),
+        ({"metadata": {"": "x"}}, {"metadata.": "Name is not 1 to 64 bytes without control characters"}),
+        ({"metadata": {"a": "x" * 513}}, {"metadata.a": "Value is longer than 512 bytes"}),
+        ({"listUnsubscribe": {"url": "http://example.com"}}, {"listUnsubscribe.url": "Url is not an https URL in printable ASCII"}),
+        ({"listUnsubscribe": {"url": "https://e.com", "mailto": "u@e.com"}}, {"listUnsubscribe.mailto": "Mailto is not a mailto: URI in printable ASCII"}),
+        ({"sendAt": "tomorrow"}, {"sendAt": "Send at is not a time such as 2026-01-31T12:00:00Z"}),
+        ({"sendAt": "2026-09-22T14:13:20"}, {"sendAt": "Send at is not a time such as 2026-01-31T12:00:00Z"}),
+        ({"sendAt": "2026-10-21T14:13:21Z"}, {"sendAt": "Send at is more than 30 days ahead"}),
+        ({"expiresAt": "2026-09-21T14:13:20Z"}, {"expiresAt": "Expires at is over"}),
+        ({"sendAt": "2026-09-22T14:13:20Z", "expiresAt": "2026-09-22T14:13:20Z"}, {"expiresAt": "Expires at is not after send at"}),
+        ({"onUnknown": "hope"}, {"onUnknown": "On unknown is neither retry nor dead-letter"}),
+        ({"claim": {"key": "k"}}, {"claim": "claim is not a field of an email"}),
+        ({"html": "x", "form": 1}, {"form": "form is not a field of an email"}),
+    ],
+)  # fmt: skip
+def test_each_fault_is_told_at_its_field(fields, fault):
+    assert asked(**fields) == fault
+
+
+def test_all_faults_are_told_at_once():
+    faults = asked(fromEmail="x", to=[{"email": "y"}], toEmail=None, headers={"To": "z"})
+
+    assert set(faults) == {"fromEmail", "to.0.email", "headers.To"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"html": 1},
+        {"to": {}},
+        {"to": ["ada@example.org"]},
+        {"headers": {"X-A": 1}},
+        {"attachments": [1]},
+        {"tags": [1]},
+        {"metadata": []},
+        {"listUnsubscribe": "https://example.com"},
+        {"sendAt": 1},
+    ],
+)
+def test_a_wrong_type_is_no_email(fields):
+    with pytest.raises(NotAnEmail):
+        asked(**fields)
+
+
+def test_a_time_that_is_over_means_at_once():
+    assert asked(sendAt="2026-09-21T14:13:20Z").send_at == 0
+
+
+def _all_different(email):
+    everybody = [one.email for one in (*email.to, *email.cc, *email.bcc)]
+    return len(everybody) == len(set(everybody))
+
+
+TEXT = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=20)
+MAILBOXES = st.lists(
+    st.builds(Mailbox, st.integers(0, 10**6).map("r{}@example.org".format), TEXT | st.just("")),
+    max_size=4,
+).map(tuple)
+FILES = st.builds(
+    lambda name, data, cid: Attachment(name, "image/png", b64encode(data).decode(), len(data), cid),
+    TEXT.map(lambda text: text.replace("/", "-").replace("\\", "-")),
+    st.binary(min_size=1, max_size=50),
+    st.just(""),
+)
+PAIRS = st.dictionaries(st.integers(0, 99).map("X-{}".format), TEXT, max_size=4)
+EMAILS = st.builds(
+    Email,
+    from_email=st.just("shop@example.com"),
+    to_email=st.just("ada@example.org"),
+    to_name=TEXT | st.just(""),
+    body=TEXT,
+    html=TEXT | st.just(""),
+    also_to=MAILBOXES,
+    cc=MAILBOXES,
+    bcc=MAILBOXES,
+    reply_to=MAILBOXES,
+    headers=PAIRS.map(lambda pairs: tuple(pairs.items())),
+    attachments=st.lists(FILES, max_size=3).map(tuple),
+    tags=st.sampled_from([(), ("a",), ("a", "b-1")]),
+    metadata=PAIRS.map(lambda pairs: tuple(pairs.items())),
+    list_unsubscribe=st.sampled_from([None, ListUnsubscribe("https://example.com/u")]),
+    send_at=st.sampled_from([0, NOW + 1, NOW + DAY]),
+    expires_at=st.sampled_from([0, NOW + 2 * DAY]),
+    on_unknown=st.sampled_from(["", "retry", "dead-letter"]),
+).filter(_all_different)
+
+
+@given(email=EMAILS)
+def test_whatever_an_email_holds_comes_back_from_the_queue(email):
+    body = encode(Message("m-1", email))
+
+    assert body.isascii()
+    assert decode(body, queue_message_id="").email == email
+
+
+@given(email=EMAILS)
+def test_what_is_written_of_an_email_is_a_request_for_the_same_email(email):
+    request = orjson.loads(orjson.dumps({"email": wire_fields(email)}))
+
+    assert read(request, now_ms=NOW) == email
+
+
+@given(email=EMAILS)
+def test_an_email_in_two_parts_is_put_together_again(email):
+    light, data = pack(email, "gomail/m-1")
+
+    travelled = decode(encode(Message("m-1", light)), queue_message_id="").email
+
+    assert travelled == light
+    assert not any(one.content for one in travelled.attachments)
+    assert unpack(travelled, data) == email
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]"])
+def test_a_damaged_payload_is_unreadable(data):
+    light, _ = pack(asked(attachments=[file()]), "gomail/m-1")
+
+    with pytest.raises(Unreadable):
+        unpack(light, data)
+
+
+PREFIX = '{"v":1,"id":"019f3c5e-7a1b-7c2d-8e3f-4a5b6c7d8e9f","acceptedAt":'
+RECORDED = [
+    PREFIX
+    + '"2026-11-24T09:00:00.000Z","email":{"fromEmail":"shop@example.com","fromName":"J\\u00f6rg","toEmail":"ada@example.org","toName":"Ada","subject":"Receipt","body":"Thank you.\\n"}}',
+    PREFIX
+    + '"","email":{"fromEmail":"shop@example.com","toEmail":"u@b\\u00fccher.example","body":"\\ud83d\\ude00"}}',
+]
+
+
+@pytest.mark.parametrize("body", RECORDED)
+def test_a_message_without_new_fields_is_written_as_the_previous_version_wrote_it(body):
+    assert encode(decode(body, queue_message_id="")) == body
+
+
+def test_a_single_recipient_in_a_list_is_written_as_before():
+    email = read(
+        {"email": {"fromEmail": "a@example.com", "to": [{"email": "b@example.org"}], "text": "x"}}
+    )
+
+    assert isinstance(email, Email)
+    assert json.loads(encode(Message("m-1", email))) == {
+        "v": 1,
+        "id": "m-1",
+        "acceptedAt": "",
+        "email": {"fromEmail": "a@example.com", "toEmail": "b@example.org", "body": "x"},
+    }
+
+
+def test_a_message_with_a_new_field_says_that_older_dispatchers_cannot_read_it():
+    assert json.loads(encode(Message("m-1", asked(html="x"))))["v"] == 2
+
+
+def test_of_the_go_services_messages_unknown_fields_are_left_out():
+    bare = '{"email":{"fromEmail":"a@example.com","toEmail":"b@example.org","body":"x","html":1}}'
+
+    assert decode(bare, queue_message_id="sqs-1").email == Email(
+        "a@example.com", "b@example.org", "x"
+    )
