@@ -6,16 +6,28 @@ asked for it through its lane.
 """
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 
-from flows.desk import Desk, Lane
+from flows.desk import Desk, Lane, is_over
 from flows.loop import Loop
 from flows.mail import Attempt, Routed, Ticket
+from flows.payloads import Fetcher
 from flows.scribe import Scribe
-from gomail.email import Message
+from gomail.email import Claim, Email, Message, Unreadable
 from gomail.outcome import Outcome, OutcomeClass
+from gomail.payloads import PayloadMissing, PayloadUnavailable
 from gomail.providers import Provider
 from gomail.settings import SETTLING_MARGIN
+from gomail.settlement import (
+    DeadLetter,
+    Decision,
+    LetGo,
+    Return,
+    backoff,
+    expired,
+    may_have_been_sent,
+)
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +43,14 @@ class Courier:
         *,
         send_timeout: float,
         scribe: Scribe | None = None,
+        fetcher: Fetcher | None = None,
     ) -> None:
         self._loop = loop
         self._desk = desk
         self._providers = providers
         self._send_timeout = send_timeout
         self._scribe = scribe
+        self._fetcher = fetcher
 
     def send(self, lane: Lane, batch: Sequence[Routed]) -> None:
         """Hand over a batch; never blocks. From the worker's thread."""
@@ -57,25 +71,81 @@ class Courier:
 
     def _begin(self, lane: Lane, batch: Sequence[tuple[Routed, Ticket]]) -> None:
         for routed, ticket in batch:
-            if ticket.known is not None and ticket.known.ended is not None:
-                lane.attempts.append(Attempt(routed, None, ticket))
+            if (held := self._held_back(routed, ticket)) is not None:
+                lane.attempts.append(held)
             else:
                 self._loop.spawn(self._attempt(lane, routed, ticket))
 
+    def _held_back(self, routed: Routed, ticket: Ticket) -> Attempt | None:
+        """The attempt where no send may begin; None where it may."""
+        known, letter = ticket.known, routed.letter
+        assert letter.email is not None, "only what has been read is routed"
+        if known is None:
+            if letter.email.send_at and self._scribe is not None:
+                # It may have been canceled, and only the ledger knows.
+                later = Return(backoff(letter.receive_count, self._desk.random))
+                return Attempt(routed, None, ticket, later)
+        elif known.ended is not None:
+            return Attempt(routed, None, ticket)
+        elif known.under_way:
+            busy = math.ceil(self._send_timeout + SETTLING_MARGIN)
+            return Attempt(routed, None, ticket, Return(busy))
+        elif known.unanswered and self._desk.rules.policy_for(letter).dead_letter_unknown:
+            end = may_have_been_sent("unanswered", "an earlier attempt was never answered")
+            return _not_begun(routed, ticket, end)
+        if is_over(letter.email, self._desk.wall()):
+            return _not_begun(routed, ticket, expired())
+        return None
+
     async def _attempt(self, lane: Lane, routed: Routed, ticket: Ticket) -> None:
+        email = routed.letter.email
+        assert email is not None, "only what has been read is routed"
+        if email.claim is None:
+            lane.attempts.append(await self._timed(routed, ticket, email))
+        else:
+            lane.attempts.append(await self._fetched(routed, ticket, email, email.claim))
+
+    async def _fetched(self, routed: Routed, ticket: Ticket, light: Email, claim: Claim) -> Attempt:
+        if self._fetcher is None:
+            remedy = "it refers to a payload and no store is configured; set payloads.bucket"
+            return _not_begun(routed, ticket, DeadLetter(remedy, "no-payload-store"))
+        try:
+            async with self._fetcher.whole(light, claim) as email:
+                left = routed.letter.deadline - self._desk.monotonic()
+                if left < self._send_timeout + SETTLING_MARGIN:
+                    return _not_begun(routed, ticket, LetGo())  # shows again by itself
+                return await self._timed(routed, ticket, email)
+        except (PayloadMissing, Unreadable) as error:
+            what = "missing" if isinstance(error, PayloadMissing) else "damaged"
+            end = DeadLetter(f"payload is {what}", "payload", str(error))
+            return _not_begun(routed, ticket, end)
+        except Exception as error:
+            known = isinstance(error, PayloadUnavailable)
+            log.warning("message %s: no payload: %s", routed.letter.id, error, exc_info=not known)
+            later = Return(backoff(routed.letter.receive_count, self._desk.random))
+            return _not_begun(routed, ticket, later)
+
+    async def _timed(self, routed: Routed, ticket: Ticket, email: Email) -> Attempt:
         began = self._desk.monotonic()
         ticket.started = int(self._desk.wall() * 1_000)
-        outcome = await self._send(routed)
+        outcome = await self._send(routed, email)
         ticket.duration = int((self._desk.monotonic() - began) * 1_000)
-        lane.attempts.append(Attempt(routed, outcome, ticket))
+        return Attempt(routed, outcome, ticket)
 
-    async def _send(self, routed: Routed) -> Outcome:
+    async def _send(self, routed: Routed, email: Email) -> Outcome:
         letter = routed.letter
-        assert letter.email is not None, "only what has been read is routed"
-        message = Message(letter.id, letter.email, letter.accepted_at)
+        message = Message(letter.id, email, letter.accepted_at)
         try:
             return await self._providers[routed.provider].send(message, timeout=self._send_timeout)
         except Exception as error:
             # A provider must not raise; if one does all the same, the email may be out already.
             log.exception("provider %s raised on message %s", routed.provider, letter.id)
             return Outcome(OutcomeClass.UNKNOWN, code=type(error).__name__)
+
+
+def _not_begun(routed: Routed, ticket: Ticket, decision: Decision) -> Attempt:
+    """An attempt that the ledger has noted and that ends before its send."""
+    why = decision.reason if isinstance(decision, DeadLetter) else "put off"
+    return Attempt(
+        routed, Outcome(OutcomeClass.FAILED, code="not-begun", detail=why), ticket, decision
+    )

@@ -6,6 +6,7 @@ Each worker has a `Lane`: its router, its room, and the attempts that came back.
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from gomail.queue import BATCH
 from gomail.routing import FIRST_ROOM, Candidate, Router
 from gomail.settlement import (
     FAILED_HERE,
+    LONGEST_DELAY,
     NO_ROOM_DELAY,
     DeadLetter,
     Decision,
@@ -29,6 +31,8 @@ from gomail.settlement import (
     LetGo,
     Policy,
     Return,
+    expired,
+    for_message,
     given_up,
     settle,
 )
@@ -51,6 +55,10 @@ class Rules:
     max_in_flight: int = 256
     max_bytes: int = 64 * 1_048_576
     probe_interval: float = 1.0
+
+    def policy_for(self, letter: Letter) -> Policy:
+        """The policy for one letter: the settings, and what the email itself asks for."""
+        return for_message(self.policy, letter.email.on_unknown if letter.email else "")
 
 
 class Desk:
@@ -292,7 +300,7 @@ class Lane:
 
     def _end(
         self, letter: Letter, fault: DeadLetter | None, now: float
-    ) -> Delete | DeadLetter | None:
+    ) -> Delete | DeadLetter | Return | None:
         record = self._desk.tried.of(letter.id)
         if record.accepted or letter.receipts[0].queue_message_id in record.buried:
             return Delete()
@@ -302,6 +310,8 @@ class Lane:
             if not record.buried or letter.sent_at <= record.twins_until:
                 return DeadLetter(*record.final)
             self._desk.tried.forget(letter.id)  # an operator has redriven it
+        if (held := _by_the_clock(letter, now)) is not None:
+            return held
         if (age := now - letter.sent_at) >= self._desk.rules.policy.give_up_after:
             return given_up(age)
         return None
@@ -335,16 +345,20 @@ class Lane:
         with desk.lock:
             return [
                 self._judge(attempt, attempt.outcome, now, wall)
-                if attempt.outcome
+                if attempt.outcome and attempt.obstacle is None
                 else self._unbegun(attempt)
                 for attempt in attempts
             ]
 
     def _unbegun(self, attempt: Attempt) -> Settlement:
         letter = attempt.routed.letter
+        if attempt.obstacle is not None:
+            return self._held_back(attempt, attempt.obstacle)
         match attempt.ended_before:
             case None:
                 letter.decision = LetGo()
+            case Status.CANCELED:
+                letter.decision = Delete()
             case Status.SENT:
                 self._desk.tried.note(letter.id, attempt.routed.provider, OutcomeClass.ACCEPTED)
                 letter.decision = Delete()
@@ -353,6 +367,13 @@ class Lane:
                 # Remembered: the ledger may be down when it comes back.
                 self._desk.tried.finish(letter.id, letter.decision.reason, letter.decision.code)
         return Settlement(letter, letter.decision, attempt)
+
+    def _held_back(self, attempt: Attempt, obstacle: Decision) -> Settlement:
+        letter = attempt.routed.letter
+        letter.decision = obstacle
+        if isinstance(obstacle, DeadLetter):
+            self._desk.tried.finish(letter.id, obstacle.reason, obstacle.code)
+        return Settlement(letter, obstacle, attempt)
 
     def _judge(self, attempt: Attempt, outcome: Outcome, now: float, wall: float) -> Settlement:
         desk, routed, letter = self._desk, attempt.routed, attempt.routed.letter
@@ -374,7 +395,7 @@ class Lane:
             ready=[way.name for way in self.router.ready(now) if way.name in eligible],
             receive_count=letter.receive_count,
             age=wall - letter.sent_at,
-            policy=desk.rules.policy,
+            policy=desk.rules.policy_for(letter),
             random=desk.random,
         )
         if isinstance(decision, DeadLetter):
@@ -402,6 +423,23 @@ def _decode(letter: Letter) -> DeadLetter | None:
         return DeadLetter("unreadable", "unreadable", str(fault))
     letter.id, letter.email, letter.accepted_at = message.id, message.email, message.accepted_at
     return None
+
+
+def _by_the_clock(letter: Letter, now: float) -> DeadLetter | Return | None:
+    """What the sender's own times say: too late for good, or not yet."""
+    email = letter.email
+    if email is None:
+        return None
+    if is_over(email, now):
+        return expired()
+    if email.send_at and (left := email.send_at / 1_000 - now) > 0:
+        return Return(min(LONGEST_DELAY, math.ceil(left)))
+    return None
+
+
+def is_over(email: Email, now: float) -> bool:
+    """Whether its sender wants it not to be sent any more; `now` in seconds since the epoch."""
+    return bool(email.expires_at) and now * 1_000 >= email.expires_at
 
 
 def _nowhere(letter: Letter) -> DeadLetter | Return:

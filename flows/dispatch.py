@@ -26,6 +26,7 @@ from flows.courier import Courier
 from flows.desk import Desk, Rules
 from flows.loop import Loop
 from flows.loopback import AttemptSource, ProviderSink
+from flows.payloads import Fetcher
 from flows.receive import LetterSource, Reader
 from flows.scribe import Scribe
 from flows.settle import Settler, SettleSink
@@ -38,15 +39,21 @@ from gomail.health import Thresholds
 from gomail.http import AiohttpTransport, Transport
 from gomail.ledger import Ledger
 from gomail.ledger.table import open_ledger
+from gomail.payloads import Payloads
+from gomail.payloads.table import open_payloads
 from gomail.providers import Provider
 from gomail.providers.table import Supplies
 from gomail.providers.table import build as make
 from gomail.queue import Queue
 from gomail.queue.sqs import open_queue
-from gomail.settings import SesSettings, Settings, load, provider_keys
+from gomail.release import Releaser
+from gomail.settings import SETTLING_MARGIN, SesSettings, Settings, load, provider_keys
 from gomail.settlement import Policy
 
 log = logging.getLogger(__name__)
+
+BODIES_BESIDE_PAYLOADS = 4
+"""A quarter of the memory for bodies stays theirs where there is a payload store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,13 @@ def build(settings: Settings) -> Parts:
     queue, providers = loop.wait(_open(settings, keys, transport))
     atexit.register(lambda: loop.wait(transport.close()))
     ledger = loop.wait(_open_ledger(settings))
-    parts = assemble(settings, loop=loop, queue=queue, providers=providers, ledger=ledger)
+    payloads = loop.wait(_open_payloads(settings, transport))
+    parts = assemble(
+        settings, loop=loop, queue=queue, providers=providers, ledger=ledger, payloads=payloads
+    )
+    if ledger is not None:
+        releaser = Releaser(ledger, queue, settings.queues.urls)
+        loop.call(lambda: loop.spawn(releaser.run()))
     if (scribe := parts.scribe) is not None:
         atexit.register(lambda: loop.wait(scribe.close()))
     return parts
@@ -141,12 +154,14 @@ def assemble(
     queue: Queue,
     providers: Mapping[str, Provider],
     ledger: Ledger | None = None,
+    payloads: Payloads | None = None,
 ) -> Parts:
     """The parts over given adapters."""
     dispatch = settings.dispatch
     desk = Desk(_rules(settings), able=_able(providers))
     stop = Stop(dispatch.drain_timeout)
     scribe = _scribe(settings, loop, desk, ledger) if ledger else None
+    fetcher = Fetcher(payloads, most_bytes=_payload_bytes(settings)) if payloads else None
     readers: list[Reader] = []
 
     def wake_readers() -> None:
@@ -178,6 +193,7 @@ def assemble(
         dead_letter=settings.queues.dead_letter,
         freed=wake_readers,
         scribe=scribe,
+        fetcher=fetcher,
     )
     return Parts(
         letters=LetterSource(
@@ -188,7 +204,14 @@ def assemble(
             stop=stop,
         ),
         desk=desk,
-        courier=Courier(loop, desk, providers, send_timeout=dispatch.send_timeout, scribe=scribe),
+        courier=Courier(
+            loop,
+            desk,
+            providers,
+            send_timeout=dispatch.send_timeout,
+            scribe=scribe,
+            fetcher=fetcher,
+        ),
         settler=settler,
         stop=stop,
         thresholds=_thresholds(settings),
@@ -197,13 +220,32 @@ def assemble(
     )
 
 
+async def _open_payloads(settings: Settings, transport: Transport) -> Payloads | None:
+    if not settings.payloads.bucket:
+        return None
+    return open_payloads(settings, transport, await find_credentials(settings.aws.region))
+
+
+def _payload_bytes(settings: Settings) -> int:
+    """What payloads in hand may take of the memory for bodies; the rest is the bodies'."""
+    most = settings.dispatch.max_body_bytes_in_hand
+    return most - most // BODIES_BESIDE_PAYLOADS if settings.payloads.bucket else 0
+
+
 async def _open_ledger(settings: Settings) -> Ledger | None:
     return open_ledger(settings)
 
 
 def _scribe(settings: Settings, loop: Loop, desk: Desk, ledger: Ledger) -> Scribe:
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    scribe = Scribe(loop, ledger, desk, patience=settings.ledger.patience, owner=owner)
+    scribe = Scribe(
+        loop,
+        ledger,
+        desk,
+        patience=settings.ledger.patience,
+        owner=owner,
+        busy=settings.dispatch.send_timeout + SETTLING_MARGIN,
+    )
     loop.call(lambda: loop.spawn(scribe.report()))
     return scribe
 
@@ -246,7 +288,7 @@ def _rules(settings: Settings) -> Rules:
             dead_letter_unknown=dispatch.on_unknown == "dead-letter",
         ),
         max_in_flight=dispatch.max_in_flight,
-        max_bytes=dispatch.max_body_bytes_in_hand,
+        max_bytes=dispatch.max_body_bytes_in_hand - _payload_bytes(settings),
         probe_interval=settings.health.probe_interval,
     )
 

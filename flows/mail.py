@@ -86,7 +86,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What one send brought; `outcome` is None where none was begun.
+    """What one send brought; `outcome` is None where none was begun and none was noted.
 
     That is so where too little time was left, or where the ledger said that the email has ended.
     """
@@ -94,6 +94,9 @@ class Attempt:
     routed: Routed
     outcome: Outcome | None
     ticket: Ticket = field(default_factory=Ticket)
+    obstacle: Decision | None = None
+    """What becomes of the letter where something of ours or the sender's wish held the send back:
+    it says nothing about the provider. `outcome` is then what the ledger is told of the attempt."""
 
     @property
     def ended_before(self) -> Status | None:

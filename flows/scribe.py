@@ -18,6 +18,7 @@ from flows.line import Line
 from flows.loop import Loop
 from flows.mail import Routed, Settlement, Ticket
 from flows.metrics import LEDGER_FAILURES, LEDGER_LATE, LEDGER_MISSING
+from gomail.about import about
 from gomail.ledger import Intent, Ledger, LedgerUnavailable, ProcessReport, Recorded
 from gomail.settlement import DeadLetter
 from gomail.status import after_attempt, after_burial
@@ -45,15 +46,24 @@ class Scribe:
         desk: for the clock, and for what the process says of itself.
         patience: seconds mail waits for an answer.
         owner: this process's name in the ledger.
+        busy: seconds for which a send that another process began may still be under way.
     """
 
     def __init__(
-        self, loop: Loop, ledger: Ledger, desk: Desk, *, patience: float, owner: str
+        self,
+        loop: Loop,
+        ledger: Ledger,
+        desk: Desk,
+        *,
+        patience: float,
+        owner: str,
+        busy: float = 15.0,
     ) -> None:
         self.missing = 0
         """Records that were lost because the ledger was down too long."""
         self._loop, self._ledger, self._desk = loop, ledger, desk
         self._owner = owner
+        self._busy = int(busy * 1_000)
         self._late: deque[Recorded] = deque()
         self._catching_up: asyncio.Task[None] | None = None
         self._intents = Line(loop, self._tell_intents, patience=patience, late=_go_unnoted)
@@ -92,6 +102,8 @@ class Scribe:
             queued_at=int(letter.sent_at * 1_000),
             from_email=letter.email.from_email,
             to_email=letter.email.to_email,
+            about=about(letter.email),
+            busy=self._busy,
         )
 
     # -- after it ------------------------------------------------------------------------------
@@ -142,6 +154,7 @@ class Scribe:
             queued_at=int(letter.sent_at * 1_000),
             from_email=letter.email.from_email,
             to_email=letter.email.to_email,
+            about=about(letter.email),
         )
 
     def _buried(self, settlement: Settlement) -> Recorded | None:
@@ -158,6 +171,7 @@ class Scribe:
             queued_at=int(letter.sent_at * 1_000),
             from_email=letter.email.from_email,
             to_email=letter.email.to_email,
+            about=about(letter.email),
         )
 
     # -- failures ------------------------------------------------------------------------------

@@ -20,8 +20,10 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from flows.desk import Desk
 from flows.loop import Loop
 from flows.mail import Letter, Receipt, Settlement
+from flows.payloads import Fetcher
 from flows.scribe import Scribe
 from gomail.errors import QueueError
+from gomail.outcome import OutcomeClass
 from gomail.queue import BATCH, Entry, Fault, Queue
 from gomail.settlement import DeadLetter, Decision, Delete, LetGo, Return, backoff
 
@@ -86,6 +88,7 @@ class Settler:
         dead_letter: URL of the dead-letter queue.
         freed: called when room has become free.
         scribe: told what attempts brought before anything is settled; None without a ledger.
+        fetcher: forgets the payloads of emails that were accepted; None without a store.
     """
 
     def __init__(
@@ -97,9 +100,11 @@ class Settler:
         dead_letter: str,
         freed: Callable[[], None],
         scribe: Scribe | None = None,
+        fetcher: Fetcher | None = None,
     ) -> None:
         self._loop, self._desk, self._queue = loop, desk, queue
         self._scribe = scribe
+        self._fetcher = fetcher
         self._dead_letter = dead_letter
         self._freed = freed
         self._deletes = _Batches(loop, DELETE_LINGER, self._delete)
@@ -153,12 +158,23 @@ class Settler:
                 # The handle is dead: the message shows again, is recognised and deleted then.
                 log.warning("delete of %s: %s %s", item.letter.id, fault.code, fault.text)
         self._put_away(settled)
+        self._forget_payloads(settled)
         if again:
             tries = max(item.tries for item in again) + 1
             pause = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(tries - 1, 10))
             await asyncio.sleep(pause * (0.5 + 0.5 * self._desk.random()))
             for item in again:
                 self._deletes.add(queue, _Item(item.settlement, item.receipt, tries))
+
+    def _forget_payloads(self, items: Iterable[_Item]) -> None:
+        """Only of what was accepted: a dead letter needs its payload when it is redriven."""
+        if self._fetcher is None:
+            return
+        for item in items:
+            email, outcome = item.letter.email, item.settlement.outcome
+            accepted = outcome is not None and outcome.kind is OutcomeClass.ACCEPTED
+            if email is not None and email.claim is not None and accepted:
+                self._loop.spawn(self._fetcher.remove(email.claim))
 
     async def _return(self, queue: str, items: Sequence[_Item]) -> None:
         delays = {item.receipt.handle: _delay(item.settlement.decision) for item in items}

@@ -7,7 +7,7 @@ go, asks nothing of the queue: the message shows again by itself when its visibi
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gomail.outcome import Outcome, OutcomeClass
 
@@ -16,6 +16,9 @@ LONGEST_DELAY = 900
 
 NO_ROOM_DELAY = 1
 """Seconds: how long a message is let go for when nobody who could take it has room."""
+
+EXPIRED = "expired"
+"""Code of a dead letter whose sender's own time limit was over."""
 
 NEVER_HERE = frozenset({OutcomeClass.REFUSED, OutcomeClass.UNSUITABLE})
 """Outcomes after which a provider is not asked again with the same message."""
@@ -95,6 +98,23 @@ def settle(
     return Return(backoff(receive_count, random))
 
 
+def expired() -> DeadLetter:
+    """The end of a message whose sender's own time limit is over."""
+    return DeadLetter("expired", EXPIRED)
+
+
+def for_message(policy: Policy, on_unknown: str) -> Policy:
+    """The policy with what the message itself asks for, where it does."""
+    if not on_unknown:
+        return policy
+    return replace(policy, dead_letter_unknown=on_unknown == "dead-letter")
+
+
+def may_have_been_sent(code: str, detail: str = "") -> DeadLetter:
+    """The end of a message that must not be sent twice, after an attempt nobody knows of."""
+    return DeadLetter("it may have been sent", code, detail)
+
+
 def backoff(receive_count: int, random: Callable[[], float]) -> int:
     """Whole seconds with full jitter over min(900 s, 2^(receive count - 1) s); at least one.
 
@@ -110,7 +130,7 @@ def given_up(age: float, outcome: Outcome | None = None) -> DeadLetter:
     last = f"; last outcome: {outcome.kind}" if outcome else ""
     return DeadLetter(
         f"given up after {age / 3600:.1f} h{last}",
-        outcome.code if outcome and outcome.code else "expired",
+        outcome.code if outcome and outcome.code else "given-up",
         outcome.detail if outcome else "",
     )
 
@@ -122,7 +142,7 @@ def _final(
     policy: Policy,
 ) -> DeadLetter | None:
     if outcome.kind is OutcomeClass.UNKNOWN and policy.dead_letter_unknown:
-        return DeadLetter("it may have been sent", outcome.code, outcome.detail)
+        return may_have_been_sent(outcome.code, outcome.detail)
     if outcome.kind not in NEVER_HERE:
         return None
     # One provider's refusal may be its own quirk; two agree that the message is at fault.

@@ -2,7 +2,7 @@
 
 from gomail.ledger import Status
 from gomail.outcome import OutcomeClass
-from gomail.settlement import DeadLetter, Decision, Delete
+from gomail.settlement import EXPIRED, DeadLetter, Decision, Delete
 
 REFUSAL_REASONS = frozenset({"refused", "no provider can carry it", "unreadable"})
 
@@ -22,4 +22,6 @@ def after_burial(decision: DeadLetter) -> Status:
 
     One that may have been sent, and must not be sent twice, ends as failed: its detail says so.
     """
+    if decision.code == EXPIRED:
+        return Status.EXPIRED
     return Status.REFUSED if decision.reason in REFUSAL_REASONS else Status.FAILED

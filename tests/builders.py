@@ -12,8 +12,12 @@ from gomail.routing import Candidate
 QUEUE = "https://queue.example/emails-1"
 
 
-def email(to: str = "reader@example.org", **given: str) -> Email:
-    fields = {"from_email": "shop@example.com", "subject": "Your receipt", "body": "Thank you."}
+def email(to: str = "reader@example.org", **given: Any) -> Email:
+    fields: dict[str, Any] = {
+        "from_email": "shop@example.com",
+        "subject": "Your receipt",
+        "body": "Thank you.",
+    }
     return Email(to_email=to, **fields | given)
 
 

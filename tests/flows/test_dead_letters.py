@@ -34,7 +34,7 @@ def ends_dead(world, body, *, sent_at=None, given=None):
         ("no JSON", "not JSON"),
         ("{}", "no object `email`"),
         (json.dumps({"email": {}}), "fromEmail: From email is required; toEmail: To email is "),
-        (json.dumps(BARE | {"v": 2}), "format version 2 is not known"),
+        (json.dumps(BARE | {"v": 3}), "format version 3 is not known"),
         (json.dumps(BARE | {"id": 7}), "`id` is not a string"),
     ],
     ids=["no JSON", "empty", "empty email", "version", "id"],
@@ -87,7 +87,7 @@ def test_a_message_that_is_too_old_goes_there_unsent(world):
 
     assert dead.attributes["gomailId"] == "m-1"
     assert dead.attributes["reason"] == "given up after 24.0 h"
-    assert dead.attributes["code"] == "expired"
+    assert dead.attributes["code"] == "given-up"
     assert world.calls == []
 
 

@@ -123,7 +123,7 @@ def test_what_is_too_old_is_given_up_without_an_attempt():
 
     old, young = deliver(lane(ours), letter("a", sent_at=0.0), letter("b", sent_at=0.1))
 
-    assert old.decision == DeadLetter("given up after 24.0 h", "expired")
+    assert old.decision == DeadLetter("given up after 24.0 h", "given-up")
     assert isinstance(young, Letter)
 
 

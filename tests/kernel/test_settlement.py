@@ -146,7 +146,7 @@ def test_age_alone_ends_attempts_however_many_there_were(kind, receive_count, ag
 
 def test_a_message_given_up_says_its_age_and_its_last_outcome():
     assert given_up(DAY).reason == "given up after 24.0 h"
-    assert given_up(DAY).code == "expired"
+    assert given_up(DAY).code == "given-up"
     assert given_up(1_800.0, outcome("failed", code="500", detail="why")) == DeadLetter(
         "given up after 0.5 h; last outcome: failed", "500", "why"
     )

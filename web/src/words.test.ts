@@ -35,7 +35,7 @@ test('an unknown outcome says that it may have been sent', () => {
 
 test('giving up names the time it took and the last reason', () => {
   const attempts = [tried(1, { outcome: 'failed', code: 'not-sent' })]
-  const changes = { code: 'expired', updatedAt: '2026-02-01T12:00:00.000Z', attempts }
+  const changes = { code: 'given-up', updatedAt: '2026-02-01T12:00:00.000Z', attempts }
 
   expect(told('failed', changes)).toMatchObject({
     tone: 'bad',

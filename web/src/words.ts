@@ -135,7 +135,8 @@ const codes: { code: RegExp; of?: Outcome; says: string }[] = [
   { code: /^unreadable$/, says: 'The answer of {by} could not be understood.' },
   { code: /^translate$/, says: 'The email could not be put into the form that {by} takes.' },
   { code: /^sign$/, says: 'There are no usable credentials for {by}.' },
-  { code: /^expired$/, says: 'No provider accepted it in time.' },
+  { code: /^given-up$/, says: 'No provider accepted it in time.' },
+  { code: /^expired$/, says: 'The time limit its sender set was over before a provider accepted it.' },
   { code: /^MessageRejected/, of: 'refused', says: '{by} rejected the content of the email.' },
   {
     code: /^(BadRequest|Validation)Exception$|^InvalidParameter|^(400|422)$/,
