@@ -17,6 +17,11 @@ JSON = "application/json"
 
 NOT_JSON = "Could not decode JSON body"
 FORBIDDEN_CHARACTERS = "Body contains characters outside the allowed set"
+TOO_LARGE_TOGETHER = (
+    "Attachments together are larger than a queue message; configure payloads.bucket"
+)
+NOT_SCHEDULED = "Only an email with sendAt can be canceled"
+TOO_LATE = "It is being sent or has ended already"
 UNAVAILABLE = "Service unavailable"
 
 LEDGER_UNAVAILABLE = "The ledger is not available just now"
@@ -74,6 +79,16 @@ def bad_key() -> Response:
 def faulty(faults: Mapping[str, str]) -> Response:
     """422: a sentence for each field at fault."""
     return Response(_errors(faults), 422, media_type=JSON)
+
+
+def too_large_together() -> Response:
+    """422: attachments that no queue message holds, and no store for them."""
+    return faulty({"attachments": TOO_LARGE_TOGETHER})
+
+
+def canceled(message_id: str) -> Response:
+    """200: it will not be sent."""
+    return shown({"messageId": message_id, "status": "canceled"})
 
 
 def unavailable() -> Response:

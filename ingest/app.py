@@ -15,11 +15,14 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
+from gomail.email import MOST_ATTACHMENTS
 from gomail.http import AiohttpTransport
 from gomail.ledger import Ledger, LedgerUnavailable
 from gomail.ledger.table import open_ledger
+from gomail.payloads import Payloads
 from gomail.queue import Inspector, Sender
 from gomail.queue.sqs import open_queue
+from gomail.release import Releaser
 from gomail.settings import Settings
 from ingest import answers, health, readers, send, web
 from ingest.batcher import MOST_IN_FLIGHT, Batcher
@@ -27,10 +30,11 @@ from ingest.failover import Failover
 from ingest.limits import BodyLimit
 from ingest.memory import remembering
 from ingest.pace import Pace
-from ingest.parts import Memory, Parts
+from ingest.parts import Door, Memory, Parts
 from ingest.quiet import QuietLog
 from ingest.rota import Rota
 from ingest.start import PlainRefusal, settings_of_process
+from ingest.storing import storing
 from ingest.watch import Watch
 
 _log = logging.getLogger(__name__)
@@ -99,7 +103,13 @@ async def open_sqs(settings: Settings) -> AsyncIterator[IngestQueue]:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last one added is the outermost: a refused body still gets its CORS headers."""
-    app.add_middleware(BodyLimit, most=settings.ingest.max_body_bytes, refusal=answers.not_json)
+    app.add_middleware(
+        BodyLimit,
+        most=_largest_request(settings),
+        usual=settings.ingest.max_body_bytes,
+        refusal=answers.not_json,
+        busy=answers.unavailable,
+    )
     app.add_middleware(PlainRefusal)
     if settings.ingest.allowed_origins:
         app.add_middleware(
@@ -111,6 +121,14 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         )
 
 
+def _largest_request(settings: Settings) -> int:
+    """In base64 attachments are a third larger."""
+    ingest = settings.ingest
+    if not ingest.max_attachment_bytes:
+        return ingest.max_body_bytes
+    return ingest.max_body_bytes + 4 * ingest.max_attachment_bytes // 3 + 4 * MOST_ATTACHMENTS
+
+
 def _lifespan(
     settings: Settings, queue: OpenQueue, ledger: OpenLedger, pace: Pace
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -118,12 +136,16 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             queue(settings) as opened,
+            storing(settings) as payloads,
             remembering(ledger(settings), settings, pace) as memory,
         ):
-            parts = _parts(settings, opened, memory)
+            parts = _parts(settings, opened, memory, payloads)
             app.state.parts = parts
             await parts.watch.look()
-            watching = asyncio.create_task(parts.watch.keep_looking())
+            tasks = [asyncio.create_task(parts.watch.keep_looking())]
+            if memory is not None:
+                releaser = Releaser(memory.ledger, opened, settings.queues.urls)
+                tasks.append(asyncio.create_task(releaser.run()))
             # What exists now stays: a full collection over it cost 47 ms in the middle of requests.
             gc.collect()
             gc.freeze()
@@ -131,13 +153,17 @@ def _lifespan(
             try:
                 yield
             finally:
-                watching.cancel()
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await parts.batcher.close()
 
     return lifespan
 
 
-def _parts(settings: Settings, queue: IngestQueue, memory: Memory | None) -> Parts:
+def _parts(
+    settings: Settings, queue: IngestQueue, memory: Memory | None, payloads: Payloads | None
+) -> Parts:
     clock = asyncio.get_running_loop()
     urls = settings.queues.urls
     rota = Rota(urls, room=max(MOST_IN_FLIGHT // 2, 1))
@@ -148,4 +174,11 @@ def _parts(settings: Settings, queue: IngestQueue, memory: Memory | None) -> Par
         # A log of its own: what it sees and what a send sees are two subjects.
         Watch(queue, urls, now=clock.time, log=QuietLog(_log, now=clock.time)),
         memory,
+        Door(
+            settings.ingest.max_body_bytes,
+            settings.ingest.max_attachment_bytes,
+            payloads,
+            settings.payloads.prefix,
+            settings.ingest.enqueue_timeout,
+        ),
     )

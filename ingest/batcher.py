@@ -70,8 +70,8 @@ class Batcher:
         self._in_flight: set[asyncio.Task[Verdicts]] = set()
         self._timer_set = False
 
-    async def put(self, message_id: str, body: str) -> Verdict:
-        """Put a message onto some queue and say what became of it."""
+    async def put(self, message_id: str, body: str, *, delay: int = 0) -> Verdict:
+        """Put a message onto some queue, hidden for `delay` seconds; say what became of it."""
         if len(body) > BATCH_BYTES:
             return Verdict.TOO_LARGE
         if (
@@ -81,7 +81,9 @@ class Batcher:
             self._log.warning("full", "refused a message: %d are waiting", len(self._waiting))
             return Verdict.UNAVAILABLE
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiter(Entry(message_id, body), self._clock.time(), answer))
+        self._waiting.append(
+            _Waiter(Entry(message_id, body, delay=delay), self._clock.time(), answer)
+        )
         self._waiting_bytes += len(body)
         self._send_what_is_due()
         return await answer

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+MOST_LARGE_BYTES = 256 * 1_048_576
+"""Of all requests together that are larger than usual or do not say how large they are."""
+
 
 class _TooLarge(Exception):
     """The application has read more than the limit."""
@@ -18,10 +21,22 @@ class _TooLarge(Exception):
 class BodyLimit:
     """Answers a request whose body is over the limit in place of the application."""
 
-    def __init__(self, app: ASGIApp, *, most: int, refusal: Callable[[], Response]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        most: int,
+        usual: int,
+        refusal: Callable[[], Response],
+        busy: Callable[[], Response],
+    ) -> None:
         self._app = app
         self._most = most
+        self._usual = usual
         self._refusal = refusal
+        self._busy = busy
+        self._large = 0
+        """Bytes of requests larger than usual that are in memory just now."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on unless it is too large."""
@@ -30,11 +45,26 @@ class BodyLimit:
             return
         length = _announced(scope)
         if length is None:
-            await self._counted(scope, receive, send)
+            await self._one_of_few(self._most, self._counted, scope, receive, send)
+        elif length <= self._usual:
+            await self._app(scope, receive, send)
         elif length > self._most:
             await self._refusal()(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await self._one_of_few(length, self._app, scope, receive, send)
+
+    async def _one_of_few(
+        self, size: int, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Pass on a large request while there is memory for it."""
+        if self._large + size > MOST_LARGE_BYTES:
+            await self._busy()(scope, receive, send)
+            return
+        self._large += size
+        try:
+            await app(scope, receive, send)
+        finally:
+            self._large -= size
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         read = 0

@@ -3,7 +3,8 @@
 Tests validate real answers against these schemas and compare the fields with `gomail.email`.
 """
 
-from gomail.email import HEADER_LIMIT
+from gomail.email import HEADER_LIMIT, MOST_ATTACHMENTS
+from gomail.email.more import MOST_HEADERS, MOST_METADATA, MOST_TAGS
 from ingest import answers
 from ingest.schemas import (
     BASE_ERROR,
@@ -23,6 +24,31 @@ _HEADER: Schema = {
     "description": f"One line, at most {HEADER_LIMIT} bytes in UTF-8.",
 }
 
+_TEXT: Schema = {"type": ["string", "null"]}
+_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+_ATTACHMENT: Schema = {
+    "type": "object",
+    "properties": {
+        "filename": {"type": "string", "minLength": 1},
+        "content": {"type": "string", "contentEncoding": "base64"},
+        "contentType": {**_TEXT, "description": "By the ending of the filename if left out."},
+        "contentId": {**_TEXT, "description": "Shows it inline where the HTML says `cid:`."},
+    },
+    "required": ["filename", "content"],
+    "additionalProperties": False,
+}
+
+
+def _mailboxes(description: str) -> Schema:
+    one = {
+        "type": "object",
+        "properties": {"email": _ADDRESS, "name": _HEADER},
+        "required": ["email"],
+        "additionalProperties": False,
+    }
+    return {"type": ["array", "null"], "maxItems": 50, "items": one, "description": description}
+
+
 EMAIL: Schema = {
     "type": "object",
     "properties": {
@@ -31,9 +57,57 @@ EMAIL: Schema = {
         "toEmail": {**_ADDRESS, "description": "Address of the recipient."},
         "toName": _HEADER,
         "subject": _HEADER,
-        "body": {"type": "string", "minLength": 1, "description": "Plain text."},
+        "body": {**_TEXT, "description": "Plain text; required where there is no `html`."},
+        "text": {**_TEXT, "description": "Another name for `body`; give one of them."},
+        "html": _TEXT,
+        "to": {**_mailboxes("Recipients, in place of `toEmail`."), "minItems": 1},
+        "cc": _mailboxes("More recipients. To, cc and bcc: 50 together, each once."),
+        "bcc": _mailboxes("Recipients whom the others do not see."),
+        "replyTo": _mailboxes("Where answers go."),
+        "headers": {
+            "type": ["object", "null"],
+            "maxProperties": MOST_HEADERS,
+            "additionalProperties": {"type": "string"},
+            "description": "Headers of your own; those that other fields write are refused.",
+        },
+        "attachments": {
+            "type": ["array", "null"],
+            "maxItems": MOST_ATTACHMENTS,
+            "items": _ATTACHMENT,
+            "description": "Together at most `ingest.max_attachment_bytes`.",
+        },
+        "tags": {
+            "type": ["array", "null"],
+            "maxItems": MOST_TAGS,
+            "uniqueItems": True,
+            "items": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+            "description": "Words by which you group your mail; providers get them.",
+        },
+        "metadata": {
+            "type": ["object", "null"],
+            "maxProperties": MOST_METADATA,
+            "additionalProperties": {"type": "string"},
+            "description": "Given back by `GET /email/{id}`; never sent.",
+        },
+        "listUnsubscribe": {
+            "type": ["object", "null"],
+            "properties": {
+                "url": {"type": "string", "pattern": "^https://"},
+                "mailto": {"type": ["string", "null"]},
+            },
+            "required": ["url"],
+            "additionalProperties": False,
+            "description": "One-click unsubscription (RFC 8058).",
+        },
+        "sendAt": {**_TIME, "description": "Not to be sent before; at most 30 days ahead."},
+        "expiresAt": {**_TIME, "description": "Not to be sent after."},
+        "onUnknown": {
+            "enum": ["retry", "dead-letter", None],
+            "description": "After an attempt whose outcome nobody knows: `retry` (it may arrive "
+            "twice) or `dead-letter` (it may not arrive).",
+        },
     },
-    "required": ["fromEmail", "toEmail", "body"],
+    "required": ["fromEmail"],
     "additionalProperties": False,
 }
 

@@ -61,7 +61,17 @@ _ATTEMPT: Schema = shape(
         },
     }
 )
-EMAIL: Schema = shape({**_SUMMARY, "attempts": array(_ATTEMPT)})
+EMAIL: Schema = shape(
+    {
+        **_SUMMARY,
+        "recipients": {**array(_TEXT), "description": "Everybody it goes to, bcc too."},
+        "tags": array(_TEXT),
+        "metadata": {"type": "object", "additionalProperties": _TEXT},
+        "sendAt": {**maybe(_TIME), "description": "When it is to be sent; null for at once."},
+        "attempts": array(_ATTEMPT),
+    }
+)
+CANCELED: Schema = shape({"messageId": _TEXT, "status": {"const": "canceled"}})
 EMAILS: Schema = shape(
     {
         "emails": array(shape(_SUMMARY)),
@@ -209,24 +219,49 @@ def _route(name: str, summary: str, responses: Responses, parameters: list[Schem
     }
 
 
+_MORE_OF_IT: Schema = {
+    "recipients": ["ada@example.com"],
+    "tags": ["receipt"],
+    "metadata": {"order": "7"},
+    "sendAt": "2026-02-01T12:00:00.000Z",
+}
+_ID_PARAMETER: Schema = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The `messageId` that the send was answered with.",
+    "schema": _TEXT,
+}
+CANCEL_ROUTE = _route(
+    "cancelEmail",
+    "Call back a scheduled email",
+    {
+        200: described(
+            "It will not be sent.", CANCELED, {"canceled": {"messageId": ID, "status": "canceled"}}
+        ),
+        404: described(
+            "No email has this id.", BASE_ERROR, {"unknown": base(answers.NO_SUCH_EMAIL)}
+        ),
+        409: described(
+            "It has no `sendAt`, or it is being sent or has ended.",
+            BASE_ERROR,
+            {"too late": base(answers.TOO_LATE), "at once": base(answers.NOT_SCHEDULED)},
+        ),
+    },
+    [_ID_PARAMETER],
+)
 EMAIL_ROUTE = _route(
     "getEmail",
     "What became of one email",
     {
-        200: described("The email.", EMAIL, {"sent": {**_AN_EMAIL, "attempts": [_AN_ATTEMPT]}}),
+        200: described(
+            "The email.", EMAIL, {"sent": {**_AN_EMAIL, **_MORE_OF_IT, "attempts": [_AN_ATTEMPT]}}
+        ),
         404: described(
             "No email has this id.", BASE_ERROR, {"unknown": base(answers.NO_SUCH_EMAIL)}
         ),
     },
-    [
-        {
-            "name": "id",
-            "in": "path",
-            "required": True,
-            "description": "The `messageId` that the send was answered with.",
-            "schema": _TEXT,
-        }
-    ],
+    [_ID_PARAMETER],
 )
 EMAILS_ROUTE = _route(
     "listEmails",

@@ -6,6 +6,7 @@ from typing import cast
 from fastapi import Request
 
 from gomail.ledger import Ledger
+from gomail.payloads import Payloads
 from ingest.batcher import Batcher
 from ingest.feed import Feed
 from ingest.idempotency import Keys
@@ -28,6 +29,21 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """How large an email may be, and where its large parts go."""
+
+    max_body_bytes: int
+    """Of a request without the contents of its attachments."""
+    max_attachment_bytes: int
+    payloads: Payloads | None
+    """None where no payload store is configured: an email must then fit a queue."""
+    prefix: str
+    """What the keys of payloads begin with."""
+    timeout: float
+    """Seconds for storing a payload."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """The running parts of one process."""
 
@@ -35,6 +51,7 @@ class Parts:
     watch: Watch
     memory: Memory | None
     """None where no ledger is configured."""
+    door: Door
 
 
 def parts_of(request: Request) -> Parts:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from gomail.ledger import (
+    About,
     Attempt,
     EmailRecord,
     Event,
@@ -32,8 +33,15 @@ def time(milliseconds: int) -> str:
 
 def of_note(note: Queued) -> EmailRecord:
     """The record of an email that the ledger has not been told of yet."""
+    scheduled = note.about is not None and note.about.send_at
     return EmailRecord(
-        note.id, Status.QUEUED, note.at, note.at, from_email=note.from_email, to_email=note.to_email
+        note.id,
+        Status.SCHEDULED if scheduled else Status.QUEUED,
+        note.at,
+        note.at,
+        from_email=note.from_email,
+        to_email=note.to_email,
+        about=note.about,
     )
 
 
@@ -54,7 +62,15 @@ def summary(email: EmailRecord) -> Shown:
 
 def whole(email: EmailRecord) -> Shown:
     """One email with its attempts."""
-    return {**summary(email), "attempts": [_attempt(attempt) for attempt in email.attempts]}
+    about = email.about or About()
+    return {
+        **summary(email),
+        "recipients": [email.to_email, *about.recipients],
+        "tags": list(about.tags),
+        "metadata": dict(about.metadata),
+        "sendAt": time(about.send_at) if about.send_at else None,
+        "attempts": [_attempt(attempt) for attempt in email.attempts],
+    }
 
 
 def event(event: Event) -> bytes:

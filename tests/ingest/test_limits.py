@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
+from starlette.testclient import TestClient
 
+from ingest import limits
 from ingest.app import create_app
 from tests.ingest.scripted import ScriptedQueue, settings
 
@@ -18,7 +20,7 @@ def chunk(size, *, more=True):
 def exchange(messages, headers=()):
     """Drive the application as a server would; gives back what it sent and what it left unread."""
     sent, queue = [], list(messages)
-    app = create_app(settings(), queue=ScriptedQueue().open)
+    app = create_app(settings(max_attachment_bytes=0), queue=ScriptedQueue().open)
     scope = {
         "type": "http",
         "method": "POST",
@@ -77,3 +79,27 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error():
 
     assert unread == []
     assert [message.get("status") for message in sent] == [400, None]
+
+
+def test_a_request_is_larger_than_the_limit_by_its_attachments_only():
+    file = {"filename": "a.bin", "content": "AAAA" * 75_000}
+    given = {"fromEmail": "shop@example.com", "toEmail": "ada@example.org", "body": "Hello."}
+    queue = ScriptedQueue()
+    with TestClient(create_app(settings(), queue=queue.open)) as client:
+        with_file = client.post("/email/send", json={"email": given | {"attachments": [file]}})
+        without = client.post("/email/send", json={"email": given | {"body": "x" * 300_000}})
+
+    assert with_file.status_code == 200
+    assert without.status_code == 400
+
+
+def test_large_requests_have_a_bound_of_memory_together(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_LARGE_BYTES", 300_000)
+    queue = ScriptedQueue()
+    with TestClient(create_app(settings(), queue=queue.open)) as client:
+        fits = client.post("/email/send", content=b"x" * 290_000)
+        too_many = client.post("/email/send", content=b"x" * 310_000)
+        fits_again = client.post("/email/send", content=b"x" * 290_000)
+
+    assert [fits.status_code, too_many.status_code, fits_again.status_code] == [400, 503, 400]
+    assert "retry-after" in too_many.headers

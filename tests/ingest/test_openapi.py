@@ -5,6 +5,7 @@ from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
 from gomail.email import Email, read
+from gomail.email.more import MORE
 from gomail.email.reading import PLAIN
 from gomail.errors import QueueUnavailable
 from ingest.app import create_app
@@ -95,6 +96,7 @@ def test_exactly_the_statuses_that_occur_are_described(paths):
     assert described == {
         "/email/send": ["200", "400", "409", "422", "503"],
         "/email/{id}": ["200", "403", "404", "503"],
+        "/email/{id}/cancel": ["200", "403", "404", "409", "503"],
         "/emails": ["200", "403", "422", "503"],
         "/stats": ["200", "403", "503"],
         "/events": ["200", "403", "422", "503"],
@@ -123,7 +125,7 @@ def test_every_example_of_a_request_is_a_valid_email(paths):
 
 
 def test_the_described_fields_are_those_of_an_email():
-    assert set(EMAIL["properties"]) == set(PLAIN)
+    assert set(EMAIL["properties"]) == PLAIN.keys() | MORE - {"claim"}
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,10 @@ def test_one_email_is_shown_with_every_attempt(client, tmp_path):
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
     assert response.json() == SUMMARY | {
+        "recipients": [SUMMARY["to"]],
+        "tags": [],
+        "metadata": {},
+        "sendAt": None,
         "attempts": [
             {
                 "number": 1,
@@ -103,7 +107,7 @@ def test_one_email_is_shown_with_every_attempt(client, tmp_path):
                 "durationMs": 150,
                 "possibleDuplicate": False,
             },
-        ]
+        ],
     }
 
 

@@ -104,7 +104,9 @@ def test_a_missing_email_is_the_422_of_empty_fields(client, body):
 
 
 def test_all_fields_at_fault_are_named_at_once(client):
-    given = email(fromEmail="a b@example.com", toEmail="ü@example.com", subject="a\nb", importance="x")
+    given = email(
+        fromEmail="a b@example.com", toEmail="ü@example.com", subject="a\nb", importance="x"
+    )
 
     response = client.post("/email/send", json=given)
 
