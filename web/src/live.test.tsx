@@ -127,10 +127,10 @@ test('an end that only an event has told names its code', async () => {
   await submit(opened, 'a')
   const stream = await opened.server.stream(1)
 
-  await stream.status(1, { id: 'a', status: 'failed', code: 'expired', detail: 'given up', number: 0 })
+  await stream.status(1, { id: 'a', status: 'failed', code: 'given-up', detail: 'given up', number: 0 })
 
   await waitFor(() => expect(heard()).toContain('Given up. No provider accepted it in time.'))
-  expect(lines()[0]!.textContent).toContain('expired given up')
+  expect(lines()[0]!.textContent).toContain('given-up given up')
 })
 
 test('one element tells of every change, and of nothing else', async () => {
