@@ -6,17 +6,20 @@ bug (500). Answers are made anew each time, because middleware adds headers to t
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from ingest.failover import Verdict
+
 JSON = "application/json"
 
 NOT_JSON = "Could not decode JSON body"
 FORBIDDEN_CHARACTERS = "Body contains characters outside the allowed set"
+TOO_LARGE = "Email is too large"
 TOO_LARGE_TOGETHER = (
     "Attachments together are larger than a queue message; configure payloads.bucket"
 )
@@ -81,14 +84,49 @@ def faulty(faults: Mapping[str, str]) -> Response:
     return Response(_errors(faults), 422, media_type=JSON)
 
 
-def too_large_together() -> Response:
-    """422: attachments that no queue message holds, and no store for them."""
-    return faulty({"attachments": TOO_LARGE_TOGETHER})
-
-
 def canceled(message_id: str) -> Response:
     """200: it will not be sent."""
     return shown({"messageId": message_id, "status": "canceled"})
+
+
+def refused(verdict: Verdict) -> Response:
+    """What became of an email that is not queued."""
+    match verdict:
+        case Verdict.ATTACHMENTS_TOO_LARGE:
+            return faulty(faults_of(verdict))
+        case Verdict.FORBIDDEN_CHARACTERS:
+            return forbidden_characters()
+        case Verdict.TOO_LARGE:
+            return not_json()
+        case Verdict.NO_LEDGER:
+            return no_ledger()
+        case Verdict.LEDGER_UNAVAILABLE:
+            return _again(LEDGER_UNAVAILABLE)
+        case _:
+            return unavailable()
+
+
+def faults_of(verdict: Verdict) -> dict[str, str]:
+    """The same of one email among others."""
+    match verdict:
+        case Verdict.ATTACHMENTS_TOO_LARGE:
+            return {"attachments": TOO_LARGE_TOGETHER}
+        case Verdict.FORBIDDEN_CHARACTERS:
+            return {"base": FORBIDDEN_CHARACTERS}
+        case Verdict.TOO_LARGE:
+            return {"base": TOO_LARGE}
+        case Verdict.NO_LEDGER:
+            return {"base": NO_LEDGER}
+        case Verdict.LEDGER_UNAVAILABLE:
+            return {"base": LEDGER_UNAVAILABLE}
+        case _:
+            return {"base": UNAVAILABLE}
+
+
+def batch(results: Sequence[Mapping[str, object]], *, complete: bool) -> Response:
+    """200, or 207 where some that could be queued are not: what became of each email."""
+    content = orjson.dumps({"results": results}, option=orjson.OPT_SORT_KEYS)
+    return Response(content, 200 if complete else 207, media_type=JSON)
 
 
 def unavailable() -> Response:

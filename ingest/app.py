@@ -24,7 +24,7 @@ from gomail.queue import Inspector, Sender
 from gomail.queue.sqs import open_queue
 from gomail.release import Releaser
 from gomail.settings import Settings
-from ingest import answers, health, readers, send, web
+from ingest import answers, batch, health, readers, send, web
 from ingest.batcher import MOST_IN_FLIGHT, Batcher
 from ingest.failover import Failover
 from ingest.limits import BodyLimit
@@ -80,6 +80,7 @@ def create_app(
         },
     )
     send.add_routes(app)
+    batch.add_routes(app)
     readers.add_routes(app, settings)
     health.add_routes(app)
     web.add_routes(app, settings)

@@ -70,28 +70,40 @@ class Batcher:
         self._in_flight: set[asyncio.Task[Verdicts]] = set()
         self._timer_set = False
 
-    async def put(self, message_id: str, body: str, *, delay: int = 0) -> Verdict:
-        """Put a message onto some queue, hidden for `delay` seconds; say what became of it."""
-        if len(body) > BATCH_BYTES:
-            return Verdict.TOO_LARGE
-        if (
-            len(self._waiting) >= MOST_WAITING
-            or self._waiting_bytes + len(body) > MOST_WAITING_BYTES
-        ):
-            self._log.warning("full", "refused a message: %d are waiting", len(self._waiting))
-            return Verdict.UNAVAILABLE
-        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._waiting.append(
-            _Waiter(Entry(message_id, body, delay=delay), self._clock.time(), answer)
-        )
-        self._waiting_bytes += len(body)
+    async def put(self, message_id: str, body: str) -> Verdict:
+        """Put a message onto some queue and say what became of it."""
+        answer = self._wait(Entry(message_id, body))
+        if isinstance(answer, Verdict):
+            return answer
         self._send_what_is_due()
         return await answer
+
+    async def put_all(self, entries: Sequence[Entry]) -> Verdicts:
+        """Put messages of one request onto queues: full calls, because all of them are here."""
+        answers = {entry.key: self._wait(entry) for entry in entries}
+        self._send_what_is_due()
+        return {
+            key: answer if isinstance(answer, Verdict) else await answer
+            for key, answer in answers.items()
+        }
 
     async def close(self) -> None:
         """Wait for what is under way; each batch ends by its deadline."""
         while self._in_flight:
             await asyncio.wait(self._in_flight)
+
+    def _wait(self, entry: Entry) -> "asyncio.Future[Verdict] | Verdict":
+        """Where the verdict on a message will be; the verdict itself if it may not wait here."""
+        size = len(entry.body)
+        if size > BATCH_BYTES:
+            return Verdict.TOO_LARGE
+        if len(self._waiting) >= MOST_WAITING or self._waiting_bytes + size > MOST_WAITING_BYTES:
+            self._log.warning("full", "refused a message: %d are waiting", len(self._waiting))
+            return Verdict.UNAVAILABLE
+        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiter(entry, self._clock.time(), answer))
+        self._waiting_bytes += size
+        return answer
 
     def _send_what_is_due(self, *, at_once: bool = False) -> None:
         while self._waiting and len(self._in_flight) < MOST_IN_FLIGHT and (at_once or self._due()):

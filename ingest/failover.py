@@ -35,7 +35,12 @@ class Verdict(Enum):
     QUEUED = auto()
     FORBIDDEN_CHARACTERS = auto()
     TOO_LARGE = auto()
+    ATTACHMENTS_TOO_LARGE = auto()
+    """For a queue, and there is no payload store."""
     UNAVAILABLE = auto()
+    LEDGER_UNAVAILABLE = auto()
+    NO_LEDGER = auto()
+    """It is for later, and there is no ledger that could keep it."""
 
 
 class Failover:

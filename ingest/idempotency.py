@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from gomail.email import Email, wire_fields
 from gomail.ledger import Claim, ClaimState, Ledger, LedgerUnavailable
+from ingest import answers
 from ingest.asking import ASKED, within
 from ingest.quiet import QuietLog
 
@@ -32,7 +33,8 @@ MOST_OPEN = 1_000
 # An enqueue that is still under way must not lose its lease.
 _LEASE_MARGIN = 10.0
 _KEY = re.compile(rb"[ -~]{1,256}")
-_ROUTE = b"POST /email/send\n"
+_SEND = b"POST /email/send\n"
+_BATCH = b"POST /email/batch\n"
 
 T = TypeVar("T")
 
@@ -58,8 +60,19 @@ def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 
 def fingerprint(email: Email) -> str:
     """What makes two requests the same request, however their JSON is written. Pure."""
-    canonical = orjson.dumps(wire_fields(email), option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(_ROUTE + canonical).hexdigest()
+    return _digest(_SEND, wire_fields(email))
+
+
+def fingerprint_of_batch(emails: Sequence[Email | object], *, strict: bool) -> str:
+    """The same of a batch; what is no email counts as the JSON that it is. Pure."""
+    canonical = [wire_fields(one) if isinstance(one, Email) else one for one in emails]
+    return _digest(_BATCH, [strict, canonical])
+
+
+def _digest(route: bytes, content: object) -> str:
+    digest = hashlib.sha256(route)
+    digest.update(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
+    return digest.hexdigest()
 
 
 class Keys:
@@ -79,7 +92,34 @@ class Keys:
         self._patience = patience
         self._open: set[asyncio.Task[Any]] = set()
 
-    async def claim(self, key: str, email: Email, message_id: str) -> Claim:
+    async def once(
+        self,
+        key: str,
+        fingerprint: str,
+        message_id: str,
+        carry_out: Callable[[str], Awaitable[Response]],
+    ) -> Response:
+        """Carry a request out under the id reserved for it, or give its first answer again.
+
+        The id is `message_id`, or that of an earlier try which was not answered.
+
+        Raises:
+            LedgerUnavailable: nobody knows whether it was; nothing is carried out.
+        """
+        claim = await self.claim(key, fingerprint, message_id)
+        match claim.state:
+            case ClaimState.ANSWERED:
+                return answers.replayed(claim.answer)
+            case ClaimState.OTHER_BODY:
+                return answers.key_of_another()
+            case ClaimState.IN_FLIGHT:
+                return answers.in_flight()
+            case ClaimState.NEW:
+                response = await carry_out(claim.message_id)
+                await self.settle(key, claim, response)
+                return response
+
+    async def claim(self, key: str, fingerprint: str, message_id: str) -> Claim:
         """Reserve the id for the key, or say whose the key is.
 
         Raises:
@@ -90,7 +130,7 @@ class Keys:
         claiming = self._start(
             self._ledger.claim(
                 key,
-                fingerprint=fingerprint(email),
+                fingerprint=fingerprint,
                 message_id=message_id,
                 now=time.time_ns() // 1_000_000,
                 lease=self._lease,

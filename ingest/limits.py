@@ -2,7 +2,8 @@
 
 That costs 2 µs a request where BaseHTTPMiddleware costs 226. A body that announces its length is
 judged by it and read by nobody if it is too long; the server holds the client to what it announced.
-One that comes in chunks is counted while the application reads it.
+One that comes in chunks is counted while the application reads it. Requests larger than usual share
+a budget, so that memory stays bounded however many come at once.
 """
 
 from collections.abc import Callable
@@ -11,11 +12,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_LARGE_BYTES = 256 * 1_048_576
-"""Of all requests together that are larger than usual or do not say how large they are."""
+"""Of all requests together that are larger than usual, from their first byte to their answer."""
 
 
-class _TooLarge(Exception):
-    """The application has read more than the limit."""
+class _Refused(Exception):
+    """The application is not to read on."""
+
+    def __init__(self, answer: Callable[[], Response]) -> None:
+        self.answer = answer
 
 
 class BodyLimit:
@@ -36,7 +40,7 @@ class BodyLimit:
         self._refusal = refusal
         self._busy = busy
         self._large = 0
-        """Bytes of requests larger than usual that are in memory just now."""
+        """Bytes of requests larger than usual that are being read or answered just now."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on unless it is too large."""
@@ -44,38 +48,34 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         length = _announced(scope)
-        if length is None:
-            await self._one_of_few(self._most, self._counted, scope, receive, send)
-        elif length <= self._usual:
+        if length is not None and length <= self._usual:
             await self._app(scope, receive, send)
-        elif length > self._most:
+        elif length is not None and length > self._most:
             await self._refusal()(scope, receive, send)
         else:
-            await self._one_of_few(length, self._app, scope, receive, send)
+            await self._weighed(length or 0, scope, receive, send)
 
-    async def _one_of_few(
-        self, size: int, app: ASGIApp, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Pass on a large request while there is memory for it."""
-        if self._large + size > MOST_LARGE_BYTES:
-            await self._busy()(scope, receive, send)
-            return
-        self._large += size
-        try:
-            await app(scope, receive, send)
-        finally:
-            self._large -= size
-
-    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        read = 0
+    async def _weighed(self, announced: int, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a large request while there is memory for it, or one that has to be counted."""
+        weight = read = 0
         answered = False
+
+        def weigh(size: int) -> None:
+            nonlocal weight
+            if size > self._most:
+                raise _Refused(self._refusal)
+            if size <= max(weight, self._usual):
+                return
+            if self._large + size - weight > MOST_LARGE_BYTES:
+                raise _Refused(self._busy)
+            self._large += size - weight
+            weight = size
 
         async def counting() -> Message:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._most:
-                raise _TooLarge
+            weigh(read)
             return message
 
         async def noting(message: Message) -> None:
@@ -84,11 +84,14 @@ class BodyLimit:
             await send(message)
 
         try:
+            weigh(announced)
             await self._app(scope, counting, noting)
-        except _TooLarge:
+        except _Refused as refused:
             # The request ends here. One that already has (part of) an answer keeps that one.
             if not answered:
-                await self._refusal()(scope, receive, send)
+                await refused.answer()(scope, receive, send)
+        finally:
+            self._large -= weight
 
 
 def _announced(scope: Scope) -> int | None:

@@ -111,13 +111,13 @@ EMAIL: Schema = {
     "additionalProperties": False,
 }
 
-_MINIMAL = {
+MINIMAL = {
     "fromEmail": "shop@example.com",
     "toEmail": "ada@example.com",
     "body": "It is on its way.",
 }
 _FULL = {
-    **_MINIMAL,
+    **MINIMAL,
     "fromName": "Example Shop",
     "toName": "Ada Example",
     "subject": "Your order",
@@ -150,7 +150,7 @@ SEND_REQUEST: Schema = {
                 },
                 "examples": {
                     "full": {"summary": "Every field", "value": {"email": _FULL}},
-                    "minimal": {"summary": "What is required", "value": {"email": _MINIMAL}},
+                    "minimal": {"summary": "What is required", "value": {"email": MINIMAL}},
                 },
             }
         },

@@ -10,6 +10,7 @@ from gomail.payloads import Payloads
 from ingest.batcher import Batcher
 from ingest.feed import Feed
 from ingest.idempotency import Keys
+from ingest.judging import Judge
 from ingest.notes import Notes
 from ingest.pulse import Pulse
 from ingest.quiet import QuietLog
@@ -52,6 +53,10 @@ class Parts:
     memory: Memory | None
     """None where no ledger is configured."""
     door: Door
+
+    def judge(self, now: int) -> Judge:
+        """Who judges requests that come `now`, in milliseconds since the epoch."""
+        return Judge(self.door.max_body_bytes, self.door.max_attachment_bytes, now)
 
 
 def parts_of(request: Request) -> Parts:

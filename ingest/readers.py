@@ -59,8 +59,8 @@ class Readers:
     async def email(self, request: Request) -> Response:
         """One email: its state and every attempt to send it."""
         email_id = request.path_params["id"]
-        if email_id == "send":
-            # The neighbour's address, `POST /email/send`, asked with the wrong method.
+        if email_id in {"send", "batch"}:
+            # The neighbours' addresses, `POST /email/send` and `/batch`, with the wrong method.
             raise HTTPException(405, headers={"Allow": "POST"})
         memory = self._memory(request)
         if len(email_id) > _LONGEST_ID or not email_id.isprintable():

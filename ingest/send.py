@@ -5,32 +5,23 @@ looks at the Content-Type and answers an empty body, deep nesting or bad UTF-8 i
 not ours.
 """
 
-import logging
 import time
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from uuid_utils import uuid7
 
-from gomail.about import about
-from gomail.email import Email, Message, NotAnEmail, encode, has_forbidden_characters, pack, read
-from gomail.ledger import ClaimState, LedgerUnavailable, Queued, Scheduled
-from gomail.payloads import Payloads, PayloadUnavailable
-from gomail.queue import LONGEST_DELAY
+from gomail.email import Email, Faults, NotAnEmail, has_forbidden_characters
 from ingest import answers
-from ingest.asking import within
+from ingest.bodies import whole
 from ingest.failover import Verdict
-from ingest.idempotency import BadKey, Keys, key_of
+from ingest.idempotency import BadKey, fingerprint, key_of
+from ingest.judging import Judge
 from ingest.openapi import SEND_REQUEST, SEND_RESPONSES
 from ingest.parts import Parts, parts_of
-
-_log = logging.getLogger(__name__)
-
-SCHEDULING = 5.0
-"""Seconds for an email to be written into the ledger's schedule, on its disk."""
+from ingest.taking import Ready, prepared, take
 
 
 def add_routes(app: FastAPI) -> None:
@@ -45,125 +36,76 @@ def add_routes(app: FastAPI) -> None:
     )(send_email)
 
 
-async def send_email(request: Request) -> Response:  # noqa: PLR0911 - one for each refusal
+async def send_email(request: Request) -> Response:
     """Take one email; the answer comes when a queue has confirmed it.
 
     `messageId` names the email from here to the provider. A 503 means that no queue confirmed it in
     time; sending it again may then, rarely, send it twice. With an `Idempotency-Key` it does not:
     every request with that key stands for the same email.
     """
-    try:
-        raw = await request.body()
-    except ClientDisconnect:
-        # The client left in the middle of its request: nothing is queued and nobody hears this.
-        return answers.not_json()
     parts = parts_of(request)
     now = time.time_ns() // 1_000_000
     try:
-        # On the loop, however large: 10 MB of attachments hold it for some 30 ms.
-        email = read(
-            orjson.loads(raw), now_ms=now, max_attachment_bytes=parts.door.max_attachment_bytes
-        )
+        asked = _asked(await whole(request), request, parts.judge(now))
+    except ClientDisconnect:
+        # The client left in the middle of its request: nothing is queued and nobody hears this.
+        return answers.not_json()
+    if isinstance(asked, Response):
+        return asked
+    message_id = str(uuid7())
+    ready = _ready(parts, asked.email, message_id, now)
+    if isinstance(ready, Response) and isinstance(asked.email, Email):
+        return ready  # whatever its key: it could never be queued
+    if asked.key is None:
+        return await _take(parts, ready)
+    if parts.memory is None:
+        return answers.no_ledger()
+
+    async def carry_out(id_: str) -> Response:
+        same = id_ == message_id
+        return await _take(parts, ready if same else _ready(parts, asked.email, id_, now))
+
+    return await parts.memory.keys.once(asked.key, asked.fingerprint, message_id, carry_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    email: Email | Faults
+    """Faults only where the request has a key, and only those of its times."""
+    key: str | None = None
+    fingerprint: str = ""
+
+
+def _asked(raw: bytes, request: Request, judge: Judge) -> _Asked | Response:
+    try:
+        given = orjson.loads(raw)
+        if judge.is_too_large(raw, given):
+            return answers.not_json()
+        email = judge.email(given)
         key = key_of(request.scope["headers"])
+        timeless = email if key is None else judge.timeless(given, email)
     except (orjson.JSONDecodeError, NotAnEmail):
         return answers.not_json()
     except BadKey:
         return answers.bad_key()
+    if not isinstance(timeless, Email):
+        # All faults, those of times too.
+        return answers.faulty(timeless if isinstance(email, Email) else email)
+    if has_forbidden_characters(timeless.body):
+        return answers.forbidden_characters()
+    return _Asked(email) if key is None else _Asked(email, key, fingerprint(timeless))
+
+
+def _ready(parts: Parts, email: Email | Faults, message_id: str, now: int) -> Ready | Response:
     if not isinstance(email, Email):
         return answers.faulty(email)
-    if has_forbidden_characters(email.body):
-        return answers.forbidden_characters()
-    if len(raw) - _contents(email) > parts.door.max_body_bytes:
-        return answers.not_json()
-    return await _take(parts, email, key, now)
+    ready = prepared(parts, email, message_id, now)
+    return answers.refused(ready) if isinstance(ready, Verdict) else ready
 
 
-def _contents(email: Email) -> int:
-    """Bytes of a request that are its attachments' contents: the limit does not count them."""
-    return sum(len(one.content) for one in email.attachments) if email.attachments else 0
-
-
-async def _take(parts: Parts, email: Email, key: str | None, now: int) -> Response:
-    message = Message(str(uuid7()), email, _written(now))
-    body = encode(message)
-    # Escaping can treble the bytes: what fitted the request may not fit the queue.
-    if len(body) > parts.watch.max_message_bytes and parts.door.payloads is None:
-        return answers.too_large_together() if email.attachments else answers.not_json()
-    if key is None:
-        return await _enqueue(parts, message, body, now)
-    if parts.memory is None:
-        return answers.no_ledger()
-    return await _enqueue_once(parts, parts.memory.keys, key, message, now)
-
-
-async def _enqueue_once(parts: Parts, keys: Keys, key: str, message: Message, now: int) -> Response:
-    claim = await keys.claim(key, message.email, message.id)
-    match claim.state:
-        case ClaimState.ANSWERED:
-            return answers.replayed(claim.answer)
-        case ClaimState.OTHER_BODY:
-            return answers.key_of_another()
-        case ClaimState.IN_FLIGHT:
-            return answers.in_flight()
-        case ClaimState.NEW:
-            message = replace(message, id=claim.message_id)
-            response = await _enqueue(parts, message, encode(message), now)
-            await keys.settle(key, claim, response)
-            return response
-
-
-async def _enqueue(parts: Parts, message: Message, body: str, now: int) -> Response:
-    payloads = parts.door.payloads
-    if len(body) > parts.watch.max_message_bytes and payloads is not None:
-        divided = await _divide(parts, payloads, message)
-        if isinstance(divided, Response):
-            return divided
-        body = divided
-    email = message.email
-    note = Queued(message.id, now, email.from_email, email.to_email, about(email))
-    ahead = email.send_at - now if email.send_at else 0
-    if ahead > LONGEST_DELAY * 1_000:
-        return await _schedule(parts, Scheduled(note, body))
-    match await parts.batcher.put(message.id, body, delay=-(-ahead // 1_000)):
-        case Verdict.QUEUED:
-            if parts.memory is not None:
-                parts.memory.notes.add(note)
-            return answers.queued(message.id)
-        case Verdict.FORBIDDEN_CHARACTERS:
-            return answers.forbidden_characters()
-        case Verdict.TOO_LARGE:
-            return answers.not_json()
-        case Verdict.UNAVAILABLE:
-            return answers.unavailable()
-
-
-async def _divide(parts: Parts, payloads: Payloads, message: Message) -> str | Response:
-    """The queue message of an email whose large parts are stored by now; else the refusal."""
-    key = parts.door.prefix + message.id
-    light, data = pack(message.email, key)
-    body = encode(replace(message, email=light))
-    if len(body) > parts.watch.max_message_bytes:
-        return answers.not_json()
-    try:
-        await payloads.put(key, data, timeout=parts.door.timeout)
-    except PayloadUnavailable as error:  # nothing is queued; what is stored is swept by its age
-        _log.warning("a payload is not stored: %s", error)
-        return answers.unavailable()
-    return body
-
-
-async def _schedule(parts: Parts, email: Scheduled) -> Response:
-    if parts.memory is None:
-        return answers.no_ledger()
-    try:
-        await within(SCHEDULING, parts.memory.ledger.schedule([email]))
-    except LedgerUnavailable as error:
-        # Nothing was promised; it may be in the schedule all the same, as after any time-out.
-        _log.warning("an email is not scheduled: %s", error)
-        return answers.unavailable()
-    return answers.queued(email.email.id)
-
-
-def _written(milliseconds: int) -> str:
-    moment = datetime.fromtimestamp(milliseconds / 1_000, UTC)
-    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+async def _take(parts: Parts, ready: Ready | Response) -> Response:
+    if isinstance(ready, Response):
+        return ready
+    verdict = await take(parts, ready)
+    message_id = ready.note.id
+    return answers.queued(message_id) if verdict is Verdict.QUEUED else answers.refused(verdict)

@@ -212,7 +212,7 @@ def test_a_claim_that_is_granted_too_late_is_let_go():
     async def scenario():
         ledger = Held()
         with pytest.raises(LedgerUnavailable):
-            await keys(ledger).claim("order-7", EMAIL, "m1")
+            await keys(ledger).claim("order-7", "print", "m1")
         ledger.claims[0].set_result(Claim(ClaimState.NEW, "m0"))
         await settle()
         return ledger.released
@@ -224,7 +224,7 @@ def test_a_claim_that_fails_too_late_is_a_line_in_the_log(caplog):
     async def scenario():
         ledger = Held()
         with pytest.raises(LedgerUnavailable):
-            await keys(ledger).claim("order-7", EMAIL, "m1")
+            await keys(ledger).claim("order-7", "print", "m1")
         ledger.claims[0].set_exception(LedgerUnavailable("down"))
         await settle()
 
@@ -237,10 +237,10 @@ def test_more_calls_than_may_be_under_way_are_refused_at_once(monkeypatch):
         ledger = Held()
         desk = keys(ledger)
         monkeypatch.setattr("ingest.idempotency.MOST_OPEN", 2)
-        waiting = [asyncio.create_task(desk.claim(f"k{n}", EMAIL, "m")) for n in range(2)]
+        waiting = [asyncio.create_task(desk.claim(f"k{n}", "print", "m")) for n in range(2)]
         await settle()
         with pytest.raises(LedgerUnavailable, match="too many"):
-            await desk.claim("k2", EMAIL, "m")
+            await desk.claim("k2", "print", "m")
         assert len(ledger.claims) == 2
         await asyncio.gather(*waiting, return_exceptions=True)
 

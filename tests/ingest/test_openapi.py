@@ -95,6 +95,7 @@ def test_exactly_the_statuses_that_occur_are_described(paths):
     }
     assert described == {
         "/email/send": ["200", "400", "409", "422", "503"],
+        "/email/batch": ["200", "207", "400", "409", "422", "503"],
         "/email/{id}": ["200", "403", "404", "503"],
         "/email/{id}/cancel": ["200", "403", "404", "409", "503"],
         "/emails": ["200", "403", "422", "503"],

@@ -1,0 +1,91 @@
+"""From what a request holds to the emails it asks for, or all that is wrong with them. Pure.
+
+On the loop, however large: reading 10 MB of attachments takes 40 ms, and another thread would hold
+the interpreter's lock for as long.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+
+from gomail.email import Email, Faults, NotAnEmail, has_forbidden_characters, read
+from ingest import answers
+
+_TIMES = frozenset({"sendAt", "expiresAt"})
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Judges by the limits of this process and the time at which the request came."""
+
+    max_body_bytes: int
+    """Of an email's JSON without the contents of its attachments."""
+    max_attachment_bytes: int
+    now: int
+    """Milliseconds since the epoch."""
+
+    def email(self, request: object) -> Email | Faults:
+        """The email of `{"email": {…}}`.
+
+        Raises:
+            NotAnEmail: something in it has the wrong JSON type.
+        """
+        return read(request, now_ms=self.now, max_attachment_bytes=self.max_attachment_bytes)
+
+    def timeless(self, request: object, judged: Email | Faults) -> Email | Faults:
+        """The same without the rules on times; `judged` is what `email` made of it.
+
+        A request that is made again is the same one, also when its `sendAt` has come meanwhile.
+        """
+        wire = request.get("email") if isinstance(request, dict) else None
+        if not isinstance(wire, dict) or _TIMES.isdisjoint(wire):
+            return judged
+        return read(request, now_ms=None, max_attachment_bytes=self.max_attachment_bytes)
+
+    def is_too_large(self, raw: bytes, request: object) -> bool:
+        """Whether a request is over the limit, and by more than its attachments."""
+        if len(raw) <= self.max_body_bytes:
+            return False
+        wire = request.get("email") if isinstance(request, dict) else None
+        return not _attachments(wire) or self._is_large(wire)
+
+    def item(self, wire: object, *, measured: bool) -> tuple[Email | Faults, Email | Faults]:
+        """One email of a batch, and the same without the rules on times.
+
+        What is a 400 where it is the only one is a fault at `base` here. `measured`: the whole
+        batch is within the limit, so each email is.
+        """
+        request = {"email": wire}
+        if not measured and self._is_large(wire):
+            return _both({"base": answers.TOO_LARGE})
+        if wire is None:
+            return _both({"base": answers.NOT_JSON})
+        try:
+            email = self.email(request)
+            timeless = self.timeless(request, email)
+        except NotAnEmail:
+            return _both({"base": answers.NOT_JSON})
+        if isinstance(timeless, Email) and has_forbidden_characters(timeless.body):
+            return _both({"base": answers.FORBIDDEN_CHARACTERS})
+        return email, timeless
+
+    def _is_large(self, wire: object) -> bool:
+        return len(orjson.dumps(_without_contents(wire))) > self.max_body_bytes
+
+
+def _both(faults: Faults) -> tuple[Faults, Faults]:
+    return faults, faults
+
+
+def _attachments(wire: object) -> list[Any]:
+    given = wire.get("attachments") if isinstance(wire, dict) else None
+    return given if isinstance(given, list) else []
+
+
+def _without_contents(wire: object) -> object:
+    attachments = _attachments(wire)
+    if not attachments:
+        return wire
+    light = [{**one, "content": ""} if isinstance(one, dict) else one for one in attachments]
+    return {**cast("dict[str, Any]", wire), "attachments": light}
