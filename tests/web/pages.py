@@ -7,11 +7,12 @@ from tests.web.scripted_api import ScriptedApi
 EMAIL = {
     "From name": "Ann",
     "From email": "ann@example.com",
-    "To name": "Ben",
-    "To email": "ben@example.com",
+    "To email": "Ben <ben@example.com>",
     "Subject": "Good morning",
     "Body": "Two\nlines",
 }
+
+RECIPIENTS = ("To email", "Cc", "Bcc", "Reply to")
 
 
 def visit(page: Page, api: ScriptedApi) -> None:
@@ -25,7 +26,21 @@ def control(page: Page, label: str) -> Locator:
 
 def fill(page: Page, **changes: str) -> None:
     for label, value in (EMAIL | {key.replace("_", " "): v for key, v in changes.items()}).items():
+        if label in RECIPIENTS:
+            forget(page, label)
         control(page, label).fill(value)
+
+
+def chips(page: Page, label: str) -> Locator:
+    """The recipients that are done."""
+    return page.get_by_role("list", name=f"{label}: recipients", exact=True).get_by_role("listitem")
+
+
+def forget(page: Page, label: str) -> None:
+    """No recipients any more."""
+    for _ in range(chips(page, label).count()):
+        control(page, label).fill("")
+        control(page, label).press("Backspace")
 
 
 def send(page: Page) -> None:

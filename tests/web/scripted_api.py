@@ -20,7 +20,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: https:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 # Longer than any test waits for its browser; a forgotten gate ends instead of hanging.
@@ -92,6 +93,9 @@ class ScriptedApi:
     address: str
     answers: deque[Answer] = field(default_factory=deque)
     asked: list[Any] = field(default_factory=list)
+    canceled: list[str] = field(default_factory=list)
+    """The ids of emails that were called back."""
+    uploading: Event = field(default_factory=Event)
     files: dict[str, Answer] = field(default_factory=dict)
     events: Answer | None = field(default_factory=lambda: NO_LEDGER)
     """What `GET /events` answers; None: a stream."""
@@ -174,8 +178,12 @@ class Handler(SimpleHTTPRequestHandler):
         return bool(watched.poll(0)) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def do_POST(self) -> None:
+        self.api.uploading.set()
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.api.asked.append(json.loads(body))
+        if self.path.endswith("/cancel"):
+            self.api.canceled.append(self.path.split("/")[2])
+        else:
+            self.api.asked.append(json.loads(body))
         answer = self.api.answers.popleft()
         answer.gate.wait(PATIENCE_SECONDS)
         if isinstance(answer, HangUp):

@@ -180,13 +180,13 @@ def test_live_status_comes_back_by_itself(page: Page, api: ScriptedApi):
 def test_a_screen_reader_hears_changes_of_state_only(page: Page, live: ScriptedApi):
     submit(page, live, ID)
     followed(page, live, ID)
-    region = page.locator("[aria-live]")
+    region = lines(page).locator("[aria-live]")
     expect(region).to_have_count(1)
     expect(region).to_have_attribute("aria-live", "polite")
     page.evaluate(
         """() => {
           window.heard = []
-          const region = document.querySelector('[aria-live]')
+          const region = document.querySelector('.line [aria-live]')
           new MutationObserver(() => window.heard.push(region.textContent)).observe(
             region, { childList: true, characterData: true, subtree: true })
         }"""

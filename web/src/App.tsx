@@ -1,7 +1,9 @@
 import { ComposeForm } from './ComposeForm'
+import type { Config } from './config'
 import { Submits } from './Submits'
 
-export function App({ sandboxMailbox }: { sandboxMailbox: string | null }) {
+export function App({ config }: { config: Config }) {
+  const { sandboxMailbox } = config
   return (
     <div className="page">
       <header className="masthead">
@@ -21,7 +23,7 @@ export function App({ sandboxMailbox }: { sandboxMailbox: string | null }) {
         )}
       </header>
       <main>
-        <ComposeForm />
+        <ComposeForm config={config} />
         <Submits />
       </main>
     </div>

@@ -1,10 +1,10 @@
 import type { ChangeEvent, ReactNode } from 'react'
-import type { FieldName } from './email'
+import type { TextName } from './email'
 
 /** What the input or textarea inside a field needs to be named, described and filled. */
 export interface Control {
   id: string
-  name: FieldName
+  name: TextName
   value: string
   onChange: (event: ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) => void
   'aria-invalid': boolean
@@ -13,11 +13,11 @@ export interface Control {
 
 interface Props {
   label: string
-  name: FieldName
+  name: TextName
   value: string
   error: string | undefined
   hint?: string
-  onEdit: (name: FieldName, value: string) => void
+  onEdit: (name: TextName, value: string) => void
   children: (control: Control) => ReactNode
 }
 

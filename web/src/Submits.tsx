@@ -1,4 +1,5 @@
 import { Clock } from './Clock'
+import { recipientsOf } from './email'
 import { useSubmits } from './store'
 import type { Submit } from './submits'
 import { SubmitState } from './SubmitState'
@@ -29,16 +30,16 @@ export function Submits() {
   )
 }
 
-function Line({ submit: { draft, at, state } }: { submit: Submit }) {
-  const recipient = draft.toEmail || 'No recipient'
+function Line({ submit }: { submit: Submit }) {
+  const { draft, at } = submit
   return (
     <li className="line">
       <div className="line-head">
-        <span className="recipient">{recipient}</span>
+        <span className="recipient">{recipientsOf(draft)}</span>
         <Clock at={at} />
       </div>
       {draft.subject && <p className="subject">{draft.subject}</p>}
-      <SubmitState recipient={recipient} state={state} />
+      <SubmitState submit={submit} />
     </li>
   )
 }

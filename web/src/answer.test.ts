@@ -27,10 +27,10 @@ test('a base error goes above', () => {
 })
 
 test.each([
-  ['Unknown field', 'replyTo: Unknown field'],
-  ['replyTo is not a known field', 'replyTo is not a known field'],
+  ['Unknown field', 'nickname: Unknown field'],
+  ['nickname is not a known field', 'nickname is not a known field'],
 ])('an error of an unknown field goes above and names it: %s', (sentence, shown) => {
-  expect(read(422, { errors: { replyTo: sentence } })).toEqual({
+  expect(read(422, { errors: { nickname: sentence } })).toEqual({
     refusal: { fields: {}, above: [shown], certain: true },
   })
 })

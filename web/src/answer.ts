@@ -5,12 +5,12 @@
  * nothing about the email, which may be on a queue all the same; the sentences admit that.
  */
 
-import { isFieldName, type FieldName } from './email'
 import { isRecord, parseObject } from './json'
+import { placeOf } from './places'
 
 export interface Refusal {
-  /** Sentences that belong to a field of the form. */
-  fields: Partial<Record<FieldName, string>>
+  /** Sentences that belong somewhere in the form, by the server's keys, such as `to.1.email`. */
+  fields: Record<string, string>
   /** Sentences about the whole, and about fields the form does not have. */
   above: string[]
   certain: boolean
@@ -44,6 +44,23 @@ export function noAnswer(): Refusal {
   )
 }
 
+/** Why a file cannot be sent, where reading it failed before anything was. */
+export function unreadableFile(index: number): Refusal {
+  const sentence = 'The file can no longer be read. Remove it and attach it again.'
+  return { fields: { [`attachments.${index}`]: sentence }, above: [], certain: true }
+}
+
+/** Null once the email is canceled; else why it is not, or may not be. */
+export function readCancellation(answer: RawAnswer | null): string | null {
+  if (answer === null) return 'No answer from the server. Whether it is canceled is not known.'
+  if (isSuccess(answer.status)) return null
+  const errors = parseObject(answer.text)?.errors
+  const base = isRecord(errors) ? errors.base : null
+  return typeof base === 'string' && base !== ''
+    ? base
+    : `The server did not cancel it (status ${answer.status}).`
+}
+
 function notTheApi(status: number): Refusal {
   return uncertain(
     status >= 500
@@ -60,7 +77,7 @@ function sort(errors: Record<string, unknown>, { status, retryAfter }: RawAnswer
   const refusal: Refusal = { fields: {}, above: [], certain: true }
   for (const [name, value] of Object.entries(errors)) {
     const sentence = String(value)
-    if (isFieldName(name)) {
+    if (placeOf(name)) {
       refusal.fields[name] = sentence
     } else if (name === 'base') {
       refusal.above.push(status === 503 ? withAdvice(sentence, retryAfter) : sentence)

@@ -12,7 +12,7 @@ function answering(body: string, init: ResponseInit = {}) {
   return { asked, load: () => loadConfig(fetch, page) }
 }
 
-const sameOrigin = { apiBase: 'https://mail.example.com', sandboxMailbox: null }
+const sameOrigin = { apiBase: 'https://mail.example.com', maxAttachmentBytes: 10_485_760, sandboxMailbox: null }
 
 test('the file is fetched beside the page', async () => {
   const { asked, load } = answering('{"apiBase": ""}')
@@ -34,14 +34,22 @@ test('addresses are taken as given, or relative to the page', async () => {
 
   expect(await load()).toEqual({
     apiBase: 'https://api.example.com/v0',
+    maxAttachmentBytes: 10_485_760,
     sandboxMailbox: 'https://mail.example.com/box',
   })
+})
+
+test('a limit of attachments is taken as given', async () => {
+  const { load } = answering('{"maxAttachmentBytes": 0}')
+
+  expect(await load()).toEqual({ ...sameOrigin, maxAttachmentBytes: 0 })
 })
 
 test.each([
   ['{', 'not valid JSON'],
   ['[]', 'must be an object'],
   ['{"apiBase": 5}', 'apiBase in config.json must be an http address'],
+  ['{"maxAttachmentBytes": "5"}', 'maxAttachmentBytes in config.json must be a number'],
   ['{"sandboxMailbox": "javascript:alert(1)"}', 'sandboxMailbox in config.json must be'],
 ])('%s is refused with a sentence', async (body, sentence) => {
   await expect(answering(body).load()).rejects.toThrow(sentence)

@@ -3,9 +3,13 @@
  * so that the same files serve from the API or from a CDN.
  */
 
+import { MOST_BYTES } from './attachments'
+
 export interface Config {
   /** Address of the API without a trailing slash. */
   apiBase: string
+  /** Of all attachments of an email together: what the API takes. */
+  maxAttachmentBytes: number
   /** Where the sandbox shows its mailbox; null outside a sandbox. */
   sandboxMailbox: string | null
 }
@@ -33,9 +37,10 @@ function toConfig(settings: unknown, page: string): Config {
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
     throw new ConfigError('config.json must be an object, such as {"apiBase": ""}.')
   }
-  const { apiBase, sandboxMailbox } = settings as Record<string, unknown>
+  const { apiBase, maxAttachmentBytes, sandboxMailbox } = settings as Record<string, unknown>
   return {
     apiBase: (address('apiBase', apiBase, page) ?? new URL(page).origin).replace(/\/+$/, ''),
+    maxAttachmentBytes: bytes('maxAttachmentBytes', maxAttachmentBytes) ?? MOST_BYTES,
     sandboxMailbox: address('sandboxMailbox', sandboxMailbox, page),
   }
 }
@@ -49,4 +54,10 @@ function address(key: string, value: unknown, page: string): string | null {
   throw new ConfigError(
     `${key} in config.json must be an http address, such as "https://api.example.com".`,
   )
+}
+
+function bytes(key: string, value: unknown): number | null {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  throw new ConfigError(`${key} in config.json must be a number of bytes, such as 10485760.`)
 }

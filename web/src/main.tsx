@@ -7,6 +7,7 @@ import { App } from './App'
 import { ConfigError, loadConfig } from './config'
 import { createStore } from './store'
 import './styles.css'
+import './compose.css'
 
 const root = createRoot(document.getElementById('root')!)
 const fetch = window.fetch.bind(window)
@@ -16,7 +17,7 @@ try {
   root.render(
     <StrictMode>
       <Provider store={createStore({ apiBase: config.apiBase, fetch })}>
-        <App sandboxMailbox={config.sandboxMailbox} />
+        <App config={config} />
       </Provider>
     </StrictMode>,
   )

@@ -7,7 +7,18 @@
 
 import { isRecord, parseObject } from './json'
 
-const statuses = ['queued', 'sending', 'sent', 'retrying', 'unknown', 'refused', 'failed'] as const
+const statuses = [
+  'scheduled',
+  'queued',
+  'sending',
+  'sent',
+  'retrying',
+  'unknown',
+  'refused',
+  'failed',
+  'canceled',
+  'expired',
+] as const
 export type Status = (typeof statuses)[number]
 
 const outcomes = [
@@ -42,6 +53,8 @@ export interface EmailRecord {
   detail: string
   queuedAt: number | null
   updatedAt: number | null
+  /** Not sent before; null where it may be at once. */
+  sendAt: number | null
   /** The number of the last attempt that was begun. */
   tries: number
   possibleDuplicate: boolean
@@ -61,8 +74,10 @@ export interface StatusEvent {
   possibleDuplicate: boolean
 }
 
+const ends: ReadonlySet<Status> = new Set(['sent', 'refused', 'failed', 'canceled', 'expired'])
+
 export function hasEnded(record: EmailRecord | null): boolean {
-  return record !== null && ['sent', 'refused', 'failed'].includes(record.status)
+  return record !== null && ends.has(record.status)
 }
 
 /** Null for what is not the ledger's. */
@@ -78,6 +93,7 @@ export function readEmail(text: string): EmailRecord | null {
     detail: words(json.detail),
     queuedAt: time(json.queuedAt),
     updatedAt: time(json.updatedAt),
+    sendAt: time(json.sendAt),
     tries: Math.max(0, ...attempts.map((attempt) => attempt.number)),
     possibleDuplicate: attempts.some((attempt) => attempt.possibleDuplicate),
     attempts,
@@ -109,9 +125,10 @@ export function afterEvent(record: EmailRecord | null, event: StatusEvent): Emai
     provider: provider || before.provider,
     code,
     detail,
-    queuedAt: before.queuedAt ?? (status === 'queued' ? at : null),
+    queuedAt: before.queuedAt ?? (isWaiting(status) ? at : null),
     updatedAt: at,
-    tries: event.number || (status === 'queued' ? 0 : before.tries),
+    sendAt: before.sendAt,
+    tries: event.number || (isWaiting(status) ? 0 : before.tries),
     possibleDuplicate: before.possibleDuplicate || event.possibleDuplicate,
     attempts: before.attempts,
   }
@@ -130,6 +147,7 @@ const nothingYet: EmailRecord = {
   detail: '',
   queuedAt: null,
   updatedAt: null,
+  sendAt: null,
   tries: 0,
   possibleDuplicate: false,
   attempts: [],
@@ -137,8 +155,17 @@ const nothingYet: EmailRecord = {
 
 function progress(record: EmailRecord): number {
   if (hasEnded(record)) return Infinity
-  const step = record.status === 'queued' ? 0 : record.status === 'sending' ? 1 : 2
-  return record.tries * 3 + step
+  return record.tries * 4 + (steps.get(record.status) ?? 3)
+}
+
+const steps: ReadonlyMap<Status, number> = new Map([
+  ['scheduled', 0],
+  ['queued', 1],
+  ['sending', 2],
+])
+
+function isWaiting(status: Status): boolean {
+  return status === 'scheduled' || status === 'queued'
 }
 
 function readAttempt(json: Record<string, unknown>): Attempt {

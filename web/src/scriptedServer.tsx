@@ -4,6 +4,7 @@ import { act, render, waitFor } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { Provider } from 'react-redux'
 import { App } from './App'
+import type { Config } from './config'
 import { createStore } from './store'
 
 interface Request {
@@ -127,11 +128,14 @@ function settled(): Promise<void> {
 // jsdom has no layout, so nothing to scroll.
 Element.prototype.scrollIntoView = () => {}
 
-export function openPage({ sandboxMailbox = null }: { sandboxMailbox?: string | null } = {}) {
+const apiBase = 'https://api.example.com'
+
+export function openPage(changes: Partial<Config> = {}) {
+  const config = { apiBase, maxAttachmentBytes: 1000, sandboxMailbox: null, ...changes }
   const server = new ScriptedServer()
   render(
-    <Provider store={createStore({ apiBase: 'https://api.example.com', fetch: server.fetch })}>
-      <App sandboxMailbox={sandboxMailbox} />
+    <Provider store={createStore({ apiBase, fetch: server.fetch })}>
+      <App config={config} />
     </Provider>,
   )
   return { server, user: userEvent.setup() }

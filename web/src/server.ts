@@ -1,9 +1,10 @@
-/** The requests that api.ts makes. Nothing else calls `fetch`, apart from reading config.json. */
+/** The requests that api.ts makes. Nothing else asks the server, apart from reading config.json. */
 
 import type { RawAnswer } from './answer'
 import { frames, type Frame } from './eventStream'
 import { readEmail, type EmailRecord } from './record'
 import { toEmailTrouble, toTrouble, type Trouble } from './trouble'
+import { CALLED_OFF, upload, type Watch } from './upload'
 
 /** Where the API is, and how it is asked. */
 export interface Server {
@@ -16,13 +17,35 @@ const PATIENCE_MS = 30_000
 // It waits 2 s for the ledger.
 const READING_MS = 10_000
 
-/** Null when no complete answer came. */
-export function post(server: Server, path: string, body: unknown): Promise<RawAnswer | null> {
+// Smaller requests are gone before anybody could see how far they are.
+const LARGE_BYTES = 262_144
+
+/** Null when no complete answer came; the upload of a large body can be watched and called off. */
+export async function post(
+  server: Server,
+  path: string,
+  body: unknown,
+  watch?: Watch,
+): Promise<RawAnswer | null | typeof CALLED_OFF> {
+  const text = JSON.stringify(body)
+  if (watch?.signal.aborted) return CALLED_OFF
+  if (watch && text.length >= LARGE_BYTES) {
+    return upload(server.apiBase + path, new Blob([text]), watch)
+  }
   return ask(server, path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/json' },
-    body: JSON.stringify(body),
+    body: text,
     signal: AbortSignal.timeout(PATIENCE_MS),
+  })
+}
+
+/** Null when no complete answer came. */
+export function postCancel(server: Server, id: string): Promise<RawAnswer | null> {
+  return ask(server, `/email/${encodeURIComponent(id)}/cancel`, {
+    method: 'POST',
+    headers: { accept: 'application/json' },
+    signal: AbortSignal.timeout(READING_MS),
   })
 }
 

@@ -1,7 +1,7 @@
 /** The store, with the server handed in. */
 
-import { configureStore } from '@reduxjs/toolkit'
-import { useSelector } from 'react-redux'
+import { configureStore, isPlain } from '@reduxjs/toolkit'
+import { useDispatch, useSelector } from 'react-redux'
 import { api, type Connection } from './api'
 import { Follower } from './follower'
 import { getEmail, openEvents, type Server } from './server'
@@ -12,15 +12,25 @@ export function createStore(server: Server) {
     open: (asked) => openEvents(server, asked),
     read: (id) => getEmail(server, id),
   })
-  const extraArgument: Connection = { server, follower }
+  const extraArgument: Connection = { server, follower, uploads: new Map() }
   return configureStore({
     reducer: { [api.reducerPath]: api.reducer, [submits.name]: submits.reducer },
-    middleware: (defaults) => defaults({ thunk: { extraArgument } }).concat(api.middleware),
+    middleware: (defaults) =>
+      defaults({
+        thunk: { extraArgument },
+        // A file's handle is kept as it is: the browser holds what is in it.
+        serializableCheck: {
+          isSerializable: (value: unknown) => isPlain(value) || value instanceof File,
+        },
+      }).concat(api.middleware),
   })
 }
 
-type State = ReturnType<ReturnType<typeof createStore>['getState']>
+type Store = ReturnType<typeof createStore>
+type State = ReturnType<Store['getState']>
 
 export function useSubmits(): Submit[] {
   return useSelector((state: State) => state.submits)
 }
+
+export const useStoreDispatch = useDispatch.withTypes<Store['dispatch']>()

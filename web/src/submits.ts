@@ -1,22 +1,28 @@
 /**
  * Every submit of this page and what became of it, newest first. Pure.
  *
- * A submit is known by the id of its request, so any number may be under way at a time. What becomes
- * of an email after it was queued is not kept here but asked for by its id, as `life` in api.ts.
+ * Any number may be under way at a time. What becomes of an email after it was queued is not kept
+ * here but asked for by its id, as `life` in api.ts.
  */
 
 import { createSlice } from '@reduxjs/toolkit'
 import { noAnswer, type Refusal } from './answer'
 import { api } from './api'
-import { fieldNames, type Draft } from './email'
+import type { Draft } from './email'
+import { noErrors, placed, type FormErrors } from './places'
+import { CALLED_OFF } from './upload'
+import { uploaded } from './uploading'
 
 export type SubmitState =
-  | { kind: 'queueing' }
+  /** `share` is how much of a large email is uploaded, from 0 to 1; null for a small one. */
+  | { kind: 'queueing'; share: number | null }
   | { kind: 'queued'; messageId: string }
   | { kind: 'refused'; refusal: Refusal }
+  | { kind: 'called off' }
 
 export interface Submit {
   id: string
+  /** With handles of its files, not their contents. */
   draft: Draft
   /** Milliseconds since the epoch. */
   at: number
@@ -33,20 +39,30 @@ export const submits = createSlice({
   extraReducers: (builder) => {
     const { matchPending, matchFulfilled, matchRejected } = api.endpoints.sendEmail
     builder
+      .addCase(uploaded, (list, { payload: { id, share } }) => {
+        settle(list, id, { kind: 'queueing', share })
+      })
       .addMatcher(matchPending, (list, { meta }) => {
+        const { id, draft } = meta.arg.originalArgs
         list.unshift({
-          id: meta.requestId,
-          draft: meta.arg.originalArgs,
+          id,
+          draft: draft as (typeof list)[number]['draft'],
           at: meta.startedTimeStamp,
-          state: { kind: 'queueing' },
+          state: { kind: 'queueing', share: null },
         })
         list.splice(KEPT)
       })
       .addMatcher(matchFulfilled, (list, { meta, payload }) => {
-        settle(list, meta.requestId, { kind: 'queued', messageId: payload.messageId })
+        settle(list, meta.arg.originalArgs.id, { kind: 'queued', messageId: payload.messageId })
       })
       .addMatcher(matchRejected, (list, { meta, payload }) => {
-        settle(list, meta.requestId, { kind: 'refused', refusal: payload ?? noAnswer() })
+        settle(
+          list,
+          meta.arg.originalArgs.id,
+          payload === CALLED_OFF
+            ? { kind: CALLED_OFF }
+            : { kind: 'refused', refusal: payload ?? noAnswer() },
+        )
       })
   },
 })
@@ -56,20 +72,13 @@ function settle(list: Submit[], id: string, state: SubmitState): void {
   if (submit) submit.state = state
 }
 
-const nothing: Refusal = { fields: {}, above: [], certain: true }
-
 /**
- * The errors that the form shows: those of the newest submit only, and at a field only while it
- * holds the value that was refused. What became of older submits is told in their own lines.
+ * The errors that the form shows: those of the newest submit only, and only where the form still
+ * holds what was refused. What became of older submits is told in their own lines.
  */
-export function standingErrors(list: Submit[], draft: Draft): Refusal {
+export function standingErrors(list: Submit[], draft: Draft): FormErrors {
   const newest = list[0]
-  if (newest?.state.kind !== 'refused') return nothing
-  const { refusal } = newest.state
-  const fields: Refusal['fields'] = {}
-  for (const name of fieldNames) {
-    const sentence = refusal.fields[name]
-    if (sentence !== undefined && draft[name] === newest.draft[name]) fields[name] = sentence
-  }
-  return { ...refusal, fields }
+  return newest?.state.kind === 'refused'
+    ? placed(newest.state.refusal, newest.draft, draft)
+    : noErrors
 }

@@ -3,7 +3,7 @@
 import type { Attempt, EmailRecord, Outcome } from './record'
 
 /** How a state looks; each has a colour and a shape. */
-export type Tone = 'waiting' | 'good' | 'doubt' | 'bad'
+export type Tone = 'waiting' | 'good' | 'doubt' | 'bad' | 'plain'
 
 export interface Told {
   tone: Tone
@@ -17,6 +17,8 @@ export interface Told {
 export function tell(record: EmailRecord): Told {
   const by = providerName(record.provider)
   switch (record.status) {
+    case 'scheduled':
+      return { tone: 'waiting', state: scheduled(record), because: null, note: null }
     case 'queued':
       return { tone: 'waiting', state: 'Queued', because: null, note: null }
     case 'sending':
@@ -51,6 +53,15 @@ export function tell(record: EmailRecord): Told {
       return { tone: 'bad', state: 'Refused', because: lastReason(record), note: SET_ASIDE }
     case 'failed':
       return { tone: 'bad', state: givenUp(record), because: lastReason(record), note: SET_ASIDE }
+    case 'canceled':
+      return {
+        tone: 'plain',
+        state: 'Canceled',
+        because: 'It was called back before it was sent.',
+        note: null,
+      }
+    case 'expired':
+      return { tone: 'bad', state: 'Expired', because: reason('', null, 'expired'), note: NOT_SENT }
     default:
       return record.status satisfies never
   }
@@ -58,6 +69,7 @@ export function tell(record: EmailRecord): Told {
 
 const TWICE = 'It may have been sent twice: an answer to an earlier try was lost.'
 const MAYBE_TWICE = 'The recipient may get it twice.'
+const NOT_SENT = 'It was set aside and is not sent any more.'
 const SET_ASIDE = 'It was set aside and is not tried again by itself.'
 
 /** What one attempt brought. */
@@ -89,6 +101,12 @@ export function duration(milliseconds: number): string {
 function count(amount: number, unit: string): string {
   return `${amount} ${unit}${amount === 1 ? '' : 's'}`
 }
+
+function scheduled({ sendAt }: EmailRecord): string {
+  return sendAt === null ? 'Scheduled' : `Scheduled for ${ofMinute.format(sendAt)}`
+}
+
+const ofMinute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 
 function givenUp({ queuedAt, updatedAt }: EmailRecord): string {
   return queuedAt !== null && updatedAt !== null && updatedAt > queuedAt
