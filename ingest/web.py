@@ -22,7 +22,9 @@ from ingest import answers
 NOT_BUILT = "The web client is not built yet: run `make setup`, then start the API again.\n"
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    # The preview of an email inherits it: that has styles of its own, and images if a person wants.
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: https:; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -35,7 +37,8 @@ def add_routes(app: FastAPI, settings: Settings) -> None:
     """Serve the folder of `ingest.web_client`; none if it is empty."""
     if not settings.ingest.web_client:
         return
-    config = orjson.dumps(page_config(settings.queues.endpoint_url))
+    limit = {"maxAttachmentBytes": settings.ingest.max_attachment_bytes}
+    config = orjson.dumps(page_config(settings.queues.endpoint_url) | limit)
 
     async def page_settings() -> Response:
         return Response(config, media_type=answers.JSON, headers=_HEADERS)

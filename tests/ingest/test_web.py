@@ -29,7 +29,8 @@ def test_pages_run_nothing_from_elsewhere_and_stand_in_no_frame(client, path):
     headers = client.get(path).headers
 
     assert headers["content-security-policy"] == (
-        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: https:; "
+        "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
     )
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
@@ -41,7 +42,7 @@ def test_the_page_is_at_the_root(client):
 
 
 def test_the_page_is_told_where_the_api_is_whatever_its_folder_says(client):
-    assert client.get("/config.json").json() == {"apiBase": ""}
+    assert client.get("/config.json").json() == {"apiBase": "", "maxAttachmentBytes": 10_485_760}
 
 
 def test_the_routes_of_the_api_win(client):

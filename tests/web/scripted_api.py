@@ -95,7 +95,8 @@ class ScriptedApi:
     asked: list[Any] = field(default_factory=list)
     canceled: list[str] = field(default_factory=list)
     """The ids of emails that were called back."""
-    uploading: Event = field(default_factory=Event)
+    reading: Event = field(default_factory=open_gate)
+    """Bodies of requests are read only while it is set."""
     files: dict[str, Answer] = field(default_factory=dict)
     events: Answer | None = field(default_factory=lambda: NO_LEDGER)
     """What `GET /events` answers; None: a stream."""
@@ -178,8 +179,15 @@ class Handler(SimpleHTTPRequestHandler):
         return bool(watched.poll(0)) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def do_POST(self) -> None:
-        self.api.uploading.set()
-        body = self.rfile.read(int(self.headers["content-length"]))
+        if not self.api.reading.is_set():
+            # Little fits into the buffers, so that the browser notices that nobody reads.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+            self.api.reading.wait(PATIENCE_SECONDS)
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True
+            return
         if self.path.endswith("/cancel"):
             self.api.canceled.append(self.path.split("/")[2])
         else:

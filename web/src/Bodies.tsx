@@ -29,11 +29,12 @@ export function Bodies({ values, errors, attachments, onEdit }: Props) {
   }
 
   function keyDown(event: KeyboardEvent) {
-    if (!['ArrowLeft', 'ArrowRight', 'Home', 'End'].includes(event.key)) return
-    event.preventDefault()
     const other = shown === 'body' ? 'html' : 'body'
-    setShown(event.key === 'Home' ? 'body' : event.key === 'End' ? 'html' : other)
-    const next = event.key === 'Home' ? 'body' : event.key === 'End' ? 'html' : other
+    const targets = { ArrowLeft: other, ArrowRight: other, Home: 'body', End: 'html' } as const
+    if (!Object.hasOwn(targets, event.key)) return
+    event.preventDefault()
+    const next = targets[event.key as keyof typeof targets]
+    setShown(next)
     document.getElementById(`${next}-tab`)?.focus()
   }
 

@@ -60,7 +60,7 @@ export function ComposeForm({ config }: { config: Config }) {
     itemErrors: errors.items,
     onEdit: edit,
   })
-  const isWrong = (name: 'cc' | 'bcc' | 'replyTo') =>
+  const isWrong = (name: ListName) =>
     errors.fields[name] !== undefined || draft[name].done.some((one) => errors.items.has(one))
 
   return (
@@ -90,7 +90,11 @@ export function ComposeForm({ config }: { config: Config }) {
           </Field>
         </div>
         <RecipientsField {...recipients('to')} label="To email" required />
-        <Fold title="Cc, bcc, reply to" needed={isWrong('cc') || isWrong('bcc') || isWrong('replyTo')}>
+        <Fold
+          title="Cc, bcc, reply to"
+          needed={others.some(isWrong)}
+          filled={others.some((name) => draft[name].done.length > 0)}
+        >
           <RecipientsField {...recipients('cc')} label="Cc" />
           <RecipientsField {...recipients('bcc')} label="Bcc" />
           <RecipientsField {...recipients('replyTo')} label="Reply to" />
@@ -114,6 +118,7 @@ export function ComposeForm({ config }: { config: Config }) {
         <Fold
           title="Schedule"
           needed={Boolean(errors.fields.sendAt ?? errors.fields.expiresAt)}
+          filled={draft.sendAt !== '' || draft.expiresAt !== ''}
         >
           <div className="pair">
             <Field {...field('sendAt')} label="Send at" hint={zoneAt(draft.sendAt)}>
@@ -145,6 +150,8 @@ export function ComposeForm({ config }: { config: Config }) {
     </section>
   )
 }
+
+const others = ['cc', 'bcc', 'replyTo'] as const
 
 const emailInput = {
   type: 'email',

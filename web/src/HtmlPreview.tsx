@@ -9,13 +9,24 @@ const PAUSE_MS = 250
 /** What the HTML looks like, in a frame that can run nothing and knows nothing of this page. */
 export function HtmlPreview({ html, attachments }: { html: string; attachments: readonly Attachment[] }) {
   const [remoteImages, setRemoteImages] = useState(false)
-  const settled = useSettled(html)
-  const images = useImages(namedImages(settled, attachments))
+  const [shown, setShown] = useState('')
+  useEffect(() => {
+    let isCurrent = true
+    async function show() {
+      const images = await readImages(namedImages(html, attachments))
+      if (isCurrent) setShown(previewDocument(html, { images, remoteImages }))
+    }
+    const timer = setTimeout(() => void show(), PAUSE_MS)
+    return () => {
+      isCurrent = false
+      clearTimeout(timer)
+    }
+  }, [html, attachments, remoteImages])
   return (
     <div className="preview">
       <div className="field-head">
         <h3>Preview</h3>
-        {hasRemoteImages(settled) && (
+        {hasRemoteImages(html) && (
           <label className="check">
             <input
               type="checkbox"
@@ -30,38 +41,16 @@ export function HtmlPreview({ html, attachments }: { html: string; attachments: 
         title="Preview of the HTML body"
         sandbox=""
         referrerPolicy="no-referrer"
-        srcDoc={previewDocument(settled, { images, remoteImages })}
+        srcDoc={shown}
       />
     </div>
   )
 }
 
-/** The value once it has not changed for a moment. */
-function useSettled(value: string): string {
-  const [settled, setSettled] = useState(value)
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), PAUSE_MS)
-    return () => clearTimeout(timer)
-  }, [value])
-  return settled
-}
-
-/** The images that could be read, by their content ids. */
-function useImages(attachments: readonly Attachment[]): ReadonlyMap<string, string> {
-  const [images, setImages] = useState<ReadonlyMap<string, string>>(new Map())
-  const wanted = attachments.map(({ id, contentId }) => `${id} ${contentId}`).join('\n')
-  useEffect(() => {
-    let isCurrent = true
-    void Promise.all(
-      attachments.map(async ({ contentId, file }) => [contentId, await dataUrl(file).catch(() => '')] as const),
-    ).then((read) => {
-      if (isCurrent) setImages(new Map(read))
-    })
-    return () => {
-      isCurrent = false
-    }
-    // The list is made anew each time; `wanted` tells when it is another.
-    // oxlint-disable-next-line react-hooks/exhaustive-deps
-  }, [wanted])
-  return images
+/** By their content ids; one that cannot be read is missing in the preview, too. */
+async function readImages(attachments: readonly Attachment[]): Promise<Map<string, string>> {
+  const read = attachments.map(
+    async ({ contentId, file }) => [contentId, await dataUrl(file).catch(() => '')] as const,
+  )
+  return new Map(await Promise.all(read))
 }

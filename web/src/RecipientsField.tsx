@@ -40,6 +40,7 @@ export function RecipientsField(props: Props) {
     error && `${name}-error`,
     wrong.length > 0 && `${name}-wrong`,
     suspect.length > 0 && `${name}-suspect`,
+    done.length > 0 && `${name}-help`,
   ]
 
   function become(next: Recipients) {
@@ -97,9 +98,9 @@ export function RecipientsField(props: Props) {
   }
 
   function blur({ relatedTarget }: FocusEvent) {
-    // A press of the button finishes it, too; done here, the button could move away under the press.
-    const isSubmit = relatedTarget instanceof HTMLButtonElement && relatedTarget.type === 'submit'
-    if (!isSubmit && !box.current?.contains(relatedTarget)) become(finished(list))
+    // Under the press of a button nothing may move; sending finishes what is typed, too.
+    const isButton = relatedTarget instanceof HTMLButtonElement
+    if (!isButton && !box.current?.contains(relatedTarget)) become(finished(list))
   }
 
   return (
@@ -144,6 +145,9 @@ export function RecipientsField(props: Props) {
           onPaste={paste}
         />
       </div>
+      <p className="unseen" id={`${name}-help`}>
+        Backspace removes the last one, left arrow goes to the others.
+      </p>
       {error && (
         <p className="field-error" id={`${name}-error`}>
           {error}

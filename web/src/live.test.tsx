@@ -147,3 +147,34 @@ test('one element tells of every change, and of nothing else', async () => {
   expect(lines()[0]!.querySelector('[aria-live]')).toBe(region)
   expect(region!.querySelector('time, code, button, details')).toBeNull()
 })
+
+test('a scheduled email can be called back', async () => {
+  const opened = page()
+  const { server, user } = opened
+  server.emails.a = email('scheduled', { sendAt: '2026-12-01T09:00:00.000Z' })
+  await submit(opened, 'a')
+  await waitFor(() => expect(heard()).toMatch(/Scheduled for .*2026/))
+  const stream = await server.stream(1)
+
+  await user.click(screen.getByRole('button', { name: 'Cancel email: a' }))
+  expect((await server.request(2)).url).toBe('https://api.example.com/email/a/cancel')
+  server.emails.a = email('canceled')
+  await server.answer(2, 200, { messageId: 'a', status: 'canceled' })
+  await stream.status(1, { id: 'a', status: 'canceled', number: 0 })
+
+  await waitFor(() => expect(heard()).toContain('Canceled. It was called back'))
+  expect(screen.queryByRole('button', { name: 'Cancel email: a' })).toBeNull()
+})
+
+test('where it is too late to call an email back, the server’s reason is shown', async () => {
+  const opened = page()
+  const { server, user } = opened
+  server.emails.a = email('queued', { provider: null, sendAt: '2026-12-01T09:00:00.000Z' })
+  await submit(opened, 'a')
+
+  await user.click(await screen.findByRole('button', { name: 'Cancel email: a' }))
+  await server.answer(2, 409, { errors: { base: 'It is being sent already' } })
+
+  await screen.findByText('It is being sent already')
+  expect(screen.getByRole('button', { name: 'Cancel email: a' })).toBeTruthy()
+})

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import {
   afterEvent,
   afterReading,
+  hasEnded,
   readEmail,
   readEvent,
   type EmailRecord,
@@ -98,4 +99,19 @@ test('a doubt about copies stays', () => {
   const record = afterEvent(null, event('sending', 2, { possibleDuplicate: true }))
 
   expect(afterEvent(record, event('sent', 2))).toMatchObject({ possibleDuplicate: true })
+})
+
+test('a scheduled email is queued once its time is near, and does not go back', () => {
+  const scheduled = afterReading(
+    null,
+    readEmail(JSON.stringify(email('scheduled', { sendAt: '2026-12-01T09:00:00.000Z' })))!,
+  )
+  const queued = afterEvent(scheduled, event('queued', 0))
+
+  expect(queued).toMatchObject({ status: 'queued', sendAt: Date.UTC(2026, 11, 1, 9), tries: 0 })
+  expect(afterEvent(queued, event('scheduled', 0))).toBe(queued)
+})
+
+test.each(['canceled', 'expired'] as const)('%s is an end', (end) => {
+  expect(hasEnded(follow(['scheduled', 0], [end, 0]))).toBe(true)
 })

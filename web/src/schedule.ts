@@ -10,7 +10,8 @@ export function toInstant(local: string): string {
 export function zoneAt(local: string): string {
   const time = local ? new Date(local) : new Date()
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
-  return `${timeZone}, UTC${offset(-(Number.isNaN(time.getTime()) ? new Date() : time).getTimezoneOffset())}`
+  const minutes = -(Number.isNaN(time.getTime()) ? new Date() : time).getTimezoneOffset()
+  return timeZone === 'UTC' ? timeZone : `${timeZone}, UTC${offset(minutes)}`
 }
 
 /** `+01:00` for 60 minutes; empty for none. */

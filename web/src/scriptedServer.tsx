@@ -68,7 +68,7 @@ class ScriptedServer {
 
   #post(url: URL, init: RequestInit): Promise<Response> {
     return new Promise<Response>((resolve, reject) => {
-      const body: unknown = JSON.parse(String(init.body))
+      const body: unknown = init.body ? JSON.parse(String(init.body)) : null
       this.requests.push({ url: url.href, body, resolve, reject })
     })
   }

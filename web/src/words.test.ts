@@ -99,3 +99,23 @@ test('a redrive is told as what it is', () => {
 
   expect(tellAttempt(redrive!, { underWay: false })).toContain('An operator brought it back')
 })
+
+test('a scheduled email names its time', () => {
+  const sendAt = '2026-12-01T09:00:00.000Z'
+
+  expect(told('scheduled', { sendAt }).state).toMatch(/^Scheduled for .*2026/)
+  expect(told('scheduled').state).toBe('Scheduled')
+})
+
+test('canceled is no fault, expired is one', () => {
+  expect(told('canceled')).toMatchObject({
+    tone: 'plain',
+    state: 'Canceled',
+    because: 'It was called back before it was sent.',
+  })
+  expect(told('expired', { code: 'expired' })).toMatchObject({
+    tone: 'bad',
+    state: 'Expired',
+    because: 'The time limit its sender set was over before a provider accepted it.',
+  })
+})
