@@ -27,6 +27,7 @@ from gomail.settings import Settings
 from ingest import answers, batch, health, readers, send, web
 from ingest.batcher import MOST_IN_FLIGHT, Batcher
 from ingest.failover import Failover
+from ingest.judging import Judge
 from ingest.limits import BodyLimit
 from ingest.memory import remembering
 from ingest.pace import Pace
@@ -176,8 +177,7 @@ def _parts(
         Watch(queue, urls, now=clock.time, log=QuietLog(_log, now=clock.time)),
         memory,
         Door(
-            settings.ingest.max_body_bytes,
-            settings.ingest.max_attachment_bytes,
+            Judge(settings.ingest.max_body_bytes, settings.ingest.max_attachment_bytes),
             payloads,
             settings.payloads.prefix,
             settings.ingest.enqueue_timeout,

@@ -53,7 +53,7 @@ async def send_batch(request: Request) -> Response:
     parts = parts_of(request)
     now = time.time_ns() // 1_000_000
     try:
-        asked = _asked(await whole(request), request, parts.judge(now))
+        asked = _asked(await whole(request), request, parts.door.judge, now)
     except ClientDisconnect:
         # The client left in the middle of its request: nothing is queued and nobody hears this.
         return answers.not_json()
@@ -89,7 +89,7 @@ class _Asked:
     fingerprint: str
 
 
-def _asked(raw: bytes, request: Request, judge: Judge) -> _Asked | Response:
+def _asked(raw: bytes, request: Request, judge: Judge, now: int) -> _Asked | Response:
     try:
         given = orjson.loads(raw)
         key = key_of(request.scope["headers"])
@@ -105,7 +105,7 @@ def _asked(raw: bytes, request: Request, judge: Judge) -> _Asked | Response:
     if faults := _faults(wires, validation):
         return answers.faulty(faults)
     measured = len(raw) <= judge.max_body_bytes
-    judged = [judge.item(wire, measured=measured) for wire in wires]
+    judged = [judge.item(wire, now, measured=measured) for wire in wires]
     return _judged(judged, wires, strict=validation == _STRICT, key=key)
 
 
@@ -173,7 +173,7 @@ async def _queue(parts: Parts, plan: Plan) -> Response:
     verdicts = await take_all(parts, ready)
     if verdicts and all(verdict in _COULD_NOT for verdict in verdicts):
         return answers.refused(verdicts[0])
-    told = {one.note.id: verdict for one, verdict in zip(ready, verdicts, strict=True)}
+    told = {one.message.id: verdict for one, verdict in zip(ready, verdicts, strict=True)}
     results = [_result(one, told) for one in plan]
     complete = all(verdict is Verdict.QUEUED for verdict in verdicts)
     return answers.batch(results, complete=complete)
@@ -182,9 +182,9 @@ async def _queue(parts: Parts, plan: Plan) -> Response:
 def _result(one: Ready | Verdict | Faults, told: Mapping[str, Verdict]) -> dict[str, object]:
     if not isinstance(one, Ready):
         return {"errors": _errors(one)}
-    verdict = told[one.note.id]
+    verdict = told[one.message.id]
     if verdict is Verdict.QUEUED:
-        return {"messageId": one.note.id}
+        return {"messageId": one.message.id}
     return {"errors": answers.faults_of(verdict)}
 
 

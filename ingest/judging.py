@@ -17,21 +17,19 @@ _TIMES = frozenset({"sendAt", "expiresAt"})
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Judges by the limits of this process and the time at which the request came."""
+    """Judges by the limits of this process; `now` is in milliseconds since the epoch."""
 
     max_body_bytes: int
     """Of an email's JSON without the contents of its attachments."""
     max_attachment_bytes: int
-    now: int
-    """Milliseconds since the epoch."""
 
-    def email(self, request: object) -> Email | Faults:
+    def email(self, request: object, now: int) -> Email | Faults:
         """The email of `{"email": {…}}`.
 
         Raises:
             NotAnEmail: something in it has the wrong JSON type.
         """
-        return read(request, now_ms=self.now, max_attachment_bytes=self.max_attachment_bytes)
+        return read(request, now_ms=now, max_attachment_bytes=self.max_attachment_bytes)
 
     def timeless(self, request: object, judged: Email | Faults) -> Email | Faults:
         """The same without the rules on times; `judged` is what `email` made of it.
@@ -50,7 +48,9 @@ class Judge:
         wire = request.get("email") if isinstance(request, dict) else None
         return not _attachments(wire) or self._is_large(wire)
 
-    def item(self, wire: object, *, measured: bool) -> tuple[Email | Faults, Email | Faults]:
+    def item(
+        self, wire: object, now: int, *, measured: bool
+    ) -> tuple[Email | Faults, Email | Faults]:
         """One email of a batch, and the same without the rules on times.
 
         What is a 400 where it is the only one is a fault at `base` here. `measured`: the whole
@@ -62,7 +62,7 @@ class Judge:
         if wire is None:
             return _both({"base": answers.NOT_JSON})
         try:
-            email = self.email(request)
+            email = self.email(request, now)
             timeless = self.timeless(request, email)
         except NotAnEmail:
             return _both({"base": answers.NOT_JSON})

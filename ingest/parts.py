@@ -31,11 +31,9 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How large an email may be, and where its large parts go."""
+    """What an email has to be, and where its large parts go."""
 
-    max_body_bytes: int
-    """Of a request without the contents of its attachments."""
-    max_attachment_bytes: int
+    judge: Judge
     payloads: Payloads | None
     """None where no payload store is configured: an email must then fit a queue."""
     prefix: str
@@ -53,10 +51,6 @@ class Parts:
     memory: Memory | None
     """None where no ledger is configured."""
     door: Door
-
-    def judge(self, now: int) -> Judge:
-        """Who judges requests that come `now`, in milliseconds since the epoch."""
-        return Judge(self.door.max_body_bytes, self.door.max_attachment_bytes, now)
 
 
 def parts_of(request: Request) -> Parts:

@@ -46,18 +46,18 @@ async def send_email(request: Request) -> Response:
     parts = parts_of(request)
     now = time.time_ns() // 1_000_000
     try:
-        asked = _asked(await whole(request), request, parts.judge(now))
+        asked = _asked(await whole(request), request, parts.door.judge, now)
     except ClientDisconnect:
         # The client left in the middle of its request: nothing is queued and nobody hears this.
         return answers.not_json()
     if isinstance(asked, Response):
         return asked
     message_id = str(uuid7())
+    if isinstance(asked, Email):
+        return await _take(parts, _ready(parts, asked, message_id, now))
     ready = _ready(parts, asked.email, message_id, now)
     if isinstance(ready, Response) and isinstance(asked.email, Email):
         return ready  # whatever its key: it could never be queued
-    if asked.key is None:
-        return await _take(parts, ready)
     if parts.memory is None:
         return answers.no_ledger()
 
@@ -69,19 +69,21 @@ async def send_email(request: Request) -> Response:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Keyed:
+    """What a request with an Idempotency-Key asks for."""
+
     email: Email | Faults
-    """Faults only where the request has a key, and only those of its times."""
-    key: str | None = None
-    fingerprint: str = ""
+    """Faults only of its times: they do not count once the first answer was given."""
+    key: str
+    fingerprint: str
 
 
-def _asked(raw: bytes, request: Request, judge: Judge) -> _Asked | Response:
+def _asked(raw: bytes, request: Request, judge: Judge, now: int) -> Email | _Keyed | Response:
     try:
         given = orjson.loads(raw)
         if judge.is_too_large(raw, given):
             return answers.not_json()
-        email = judge.email(given)
+        email = judge.email(given, now)
         key = key_of(request.scope["headers"])
         timeless = email if key is None else judge.timeless(given, email)
     except (orjson.JSONDecodeError, NotAnEmail):
@@ -89,11 +91,10 @@ def _asked(raw: bytes, request: Request, judge: Judge) -> _Asked | Response:
     except BadKey:
         return answers.bad_key()
     if not isinstance(timeless, Email):
-        # All faults, those of times too.
         return answers.faulty(timeless if isinstance(email, Email) else email)
     if has_forbidden_characters(timeless.body):
         return answers.forbidden_characters()
-    return _Asked(email) if key is None else _Asked(email, key, fingerprint(timeless))
+    return timeless if key is None else _Keyed(email, key, fingerprint(timeless))
 
 
 def _ready(parts: Parts, email: Email | Faults, message_id: str, now: int) -> Ready | Response:
@@ -107,5 +108,5 @@ async def _take(parts: Parts, ready: Ready | Response) -> Response:
     if isinstance(ready, Response):
         return ready
     verdict = await take(parts, ready)
-    message_id = ready.note.id
+    message_id = ready.message.id
     return answers.queued(message_id) if verdict is Verdict.QUEUED else answers.refused(verdict)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from gomail.about import about
 from gomail.email import Email, Message, encode, pack
@@ -29,13 +30,25 @@ Verdicts = dict[str, Verdict]
 class Ready:
     """An email as it goes in."""
 
-    note: Queued
+    message: Message
+    at: int
+    """When it came; milliseconds since the epoch."""
     body: str
     """The queue message."""
-    send_at: int = 0
     payload_key: str = ""
     payload: bytes = b""
     """What is to be stored under `payload_key` before; empty where all of it is in `body`."""
+
+    @property
+    def note(self) -> Queued:
+        """What the ledger is told of it."""
+        email = self.message.email
+        return Queued(self.message.id, self.at, email.from_email, email.to_email, about(email))
+
+    @property
+    def send_at(self) -> int:
+        """When it is to be sent; 0 for at once."""
+        return self.message.email.send_at
 
 
 def prepared(parts: Parts, email: Email, message_id: str, now: int) -> Ready | Verdict:
@@ -53,18 +66,18 @@ def prepared(parts: Parts, email: Email, message_id: str, now: int) -> Ready | V
             return Verdict.ATTACHMENTS_TOO_LARGE if email.attachments else Verdict.TOO_LARGE
         key = parts.door.prefix + message_id
         light, payload = pack(email, key)
-        body = encode(replace(message, email=light))
+        message = replace(message, email=light)
+        body = encode(message)
         if len(body) > most:
             return Verdict.TOO_LARGE
-    note = Queued(message_id, now, email.from_email, email.to_email, about(email))
-    return Ready(note, body, email.send_at, key, payload)
+    return Ready(message, now, body, key, payload)
 
 
 async def take(parts: Parts, ready: Ready) -> Verdict:
     """Take one email; the verdict comes when a queue or the schedule has confirmed it."""
     if ready.payload or ready.send_at:
         return (await take_all(parts, [ready]))[0]
-    verdict = await parts.batcher.put(ready.note.id, ready.body)
+    verdict = await parts.batcher.put(ready.message.id, ready.body)
     if verdict is Verdict.QUEUED and parts.memory is not None:
         parts.memory.notes.add(ready.note)
     return verdict
@@ -79,7 +92,7 @@ async def take_all(parts: Parts, emails: Sequence[Ready]) -> list[Verdict]:
     later = [one for one in left if one.send_at - now > LONGEST_DELAY * 1_000]
     queued, scheduled = await asyncio.gather(_enqueue(parts, soon, now), _schedule(parts, later))
     verdicts = queued | scheduled
-    return [verdicts.get(one.note.id, Verdict.UNAVAILABLE) for one in emails]
+    return [verdicts.get(one.message.id, Verdict.UNAVAILABLE) for one in emails]
 
 
 async def _store(parts: Parts, ready: Ready) -> bool:
@@ -97,12 +110,12 @@ async def _store(parts: Parts, ready: Ready) -> bool:
 
 async def _enqueue(parts: Parts, emails: Sequence[Ready], now: int) -> Verdicts:
     entries = [
-        Entry(one.note.id, one.body, delay=max(0, -((now - one.send_at) // 1_000)))
+        Entry(one.message.id, one.body, delay=max(0, -((now - one.send_at) // 1_000)))
         for one in emails
     ]
     verdicts = await parts.batcher.put_all(entries)
     if parts.memory is not None:
-        confirmed = [one for one in emails if verdicts[one.note.id] is Verdict.QUEUED]
+        confirmed = [one for one in emails if verdicts[one.message.id] is Verdict.QUEUED]
         await _note(parts.memory, confirmed)
     return verdicts
 
@@ -129,15 +142,15 @@ async def _schedule(parts: Parts, emails: Sequence[Ready]) -> Verdicts:
     if not emails:
         return {}
     if parts.memory is None:
-        return {one.note.id: Verdict.NO_LEDGER for one in emails}
+        return {one.message.id: Verdict.NO_LEDGER for one in emails}
     scheduled = [Scheduled(one.note, one.body) for one in emails]
     try:
         await within(parts.door.timeout, parts.memory.ledger.schedule(scheduled))
     except LedgerUnavailable as error:
         # Nothing was promised; they may be in the schedule all the same, as after any time-out.
         _log.warning("%d emails are not scheduled: %s", len(emails), error)
-        return {one.note.id: Verdict.LEDGER_UNAVAILABLE for one in emails}
-    return {one.note.id: Verdict.QUEUED for one in emails}
+        return {one.message.id: Verdict.LEDGER_UNAVAILABLE for one in emails}
+    return {one.message.id: Verdict.QUEUED for one in emails}
 
 
 def _contents(email: Email) -> int:
@@ -149,5 +162,10 @@ def _now() -> int:
 
 
 def _written(milliseconds: int) -> str:
-    moment = datetime.fromtimestamp(milliseconds / 1_000, UTC)
-    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    seconds, rest = divmod(milliseconds, 1_000)
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -24,6 +24,8 @@ VERSION_MORE = 2
 
 Wire = dict[str, Any]
 
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
 
 class Unreadable(ValueError):
     """A queue message that is no email; the text is the reason for the dead-letter queue."""
@@ -32,14 +34,13 @@ class Unreadable(ValueError):
 def encode(message: Message) -> str:
     """The message as it stands on the queue: JSON in plain ASCII, which SQS always takes."""
     fields = wire_fields(message.email)
-    return json.dumps(
+    return _JSON.encode(
         {
             "v": VERSION if fields.keys() <= PLAIN.keys() else VERSION_MORE,
             "id": message.id,
             "acceptedAt": message.accepted_at,
             "email": fields,
-        },
-        separators=(",", ":"),
+        }
     )
 
 
@@ -71,25 +72,23 @@ def wire_fields(email: Email) -> Wire:
         del fields["toEmail"]
         fields.pop("toName", None)
         fields["to"] = _people(email.to)
-    more = (
-        {
-            "html": email.html,
-            "cc": _people(email.cc),
-            "bcc": _people(email.bcc),
-            "replyTo": _people(email.reply_to),
-            "headers": dict(email.headers),
-            "attachments": _attachments(email),
-            "tags": list(email.tags),
-            "metadata": dict(email.metadata),
-            "listUnsubscribe": _unsubscribe(email),
-            "sendAt": _time(email.send_at),
-            "expiresAt": _time(email.expires_at),
-            "onUnknown": email.on_unknown,
-            "claim": _claim(email.claim),
-        }
-        if _has_more(email)
-        else {}
-    )
+    if not _has_more(email):
+        return fields
+    more = {
+        "html": email.html,
+        "cc": _people(email.cc),
+        "bcc": _people(email.bcc),
+        "replyTo": _people(email.reply_to),
+        "headers": dict(email.headers),
+        "attachments": _attachments(email),
+        "tags": list(email.tags),
+        "metadata": dict(email.metadata),
+        "listUnsubscribe": _unsubscribe(email),
+        "sendAt": _time(email.send_at),
+        "expiresAt": _time(email.expires_at),
+        "onUnknown": email.on_unknown,
+        "claim": _claim(email.claim),
+    }
     return fields | {name: value for name, value in more.items() if value}
 
 
