@@ -1,17 +1,24 @@
 """The form follows an email through the real API, ledger and worker, and a sandbox's providers."""
 
+import base64
+import hashlib
+import random
 import re
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.scene import SHORT, scene
-from tests.web.pages import fill, lines, send
+from tests.e2e.scene import SHORT, ask, scene
+from tests.web.pages import control, fill, lines, send
 
 pytestmark = pytest.mark.timeout(900)
 
 PATIENCE_MILLISECONDS = 40_000
 PROVIDERS = ("ses", "sendgrid")
+INVOICE = random.Random(7).randbytes(7 * 1_048_576)
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
+)
 
 
 @pytest.fixture
@@ -23,6 +30,7 @@ def stage(tmp_path, client_files):
             dispatch=SHORT,
             ingest={"web_client": str(client_files)},
             ledger={"url": f"sqlite:{tmp_path}/ledger.db"},
+            payloads={"bucket": "emails", "endpoint_url": f"{made.cloud}/s3"},
         )
         yield made
 
@@ -50,3 +58,71 @@ def test_two_emails_are_followed_through_a_failure_of_all_providers(stage, page)
         line.locator("summary").click()
         expect(line.locator("details")).to_contain_text("500")
         expect(line.locator("details")).to_contain_text(re.compile("(SES|SendGrid) accepted it"))
+
+
+def test_an_invoice_of_7_mb_with_an_inline_logo_goes_to_three_people(stage, page):
+    page.goto(stage.api())
+    fill(page, To_email="Ada <ada@example.org>, ben@example.org", Body="See the invoice.")
+    page.get_by_text("Cc, bcc, reply to").click()
+    control(page, "Cc").fill("archive@example.org")
+    page.get_by_label("Files to attach").set_input_files(
+        [
+            {"name": "invoice.pdf", "mimeType": "application/pdf", "buffer": INVOICE},
+            {"name": "logo.png", "mimeType": "image/png", "buffer": PIXEL},
+        ]
+    )
+    page.get_by_label("Show inline").check()
+    page.get_by_role("tab", name="HTML").click()
+    control(page, "HTML body").fill('<p style="color: teal">See <img alt="" src="cid:logo.png">')
+    preview = page.frame_locator("iframe")
+    expect(preview.locator("p")).to_have_css("color", "rgb(0, 128, 128)")
+    expect(preview.locator("img")).to_have_js_property("naturalWidth", 1)
+
+    send(page)
+    stage.worker()
+
+    line = lines(page).first
+    expect(line).to_contain_text("ada@example.org and 2 more")
+    expect(line).to_contain_text(
+        re.compile("Sent via (SES|SendGrid)"), timeout=PATIENCE_MILLISECONDS
+    )
+    [arrived] = ask("GET", f"{stage.cloud}/mailbox?limit=10")["emails"]
+    files = {one["filename"]: one for one in arrived["attachments"]}
+    assert files["invoice.pdf"]["sha256"] == hashlib.sha256(INVOICE).hexdigest()
+    assert files["logo.png"]["sha256"] == hashlib.sha256(PIXEL).hexdigest()
+    assert files["logo.png"]["content_id"] == "logo.png"
+    everybody = str([arrived["to"], arrived["cc"]])
+    assert all(f"{who}@example.org" in everybody for who in ("ada", "ben", "archive"))
+
+
+def test_a_scheduled_email_is_called_back_from_its_line(stage, page):
+    page.goto(stage.api())
+    fill(page)
+    page.get_by_text("Schedule", exact=True).click()
+    tomorrow = page.evaluate("new Date(Date.now() + 864e5).toLocaleString('sv').slice(0, 16)")
+    control(page, "Send at").fill(tomorrow.replace(" ", "T"))
+
+    send(page)
+    line = lines(page).first
+    expect(line).to_contain_text("Scheduled for", timeout=PATIENCE_MILLISECONDS)
+    line.get_by_role("button", name="Cancel email").click()
+
+    expect(line).to_contain_text("Canceled. It was called back", timeout=PATIENCE_MILLISECONDS)
+    expect(line.get_by_role("button", name="Cancel email")).to_have_count(0)
+
+
+def test_the_real_api_s_errors_are_at_the_recipient_and_the_file(stage, page):
+    page.goto(stage.api())
+    fill(page, To_email="ada@example.org, nonsense")
+    page.get_by_label("Files to attach").set_input_files(
+        [{"name": f"{'n' * 256}.txt", "mimeType": "text/plain", "buffer": b"x"}]
+    )
+
+    send(page)
+
+    expect(lines(page)).to_contain_text("Not queued")
+    nonsense = page.get_by_role("button", name="Remove nonsense")
+    expect(nonsense).to_have_accessible_description(re.compile("To email is not a valid email"))
+    file = page.get_by_role("list", name="Attachments").get_by_role("button", name="Remove")
+    expect(file).to_have_accessible_description(re.compile(".+"))
+    expect(page.get_by_role("alert")).to_have_count(0)

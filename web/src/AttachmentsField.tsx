@@ -81,13 +81,17 @@ export function AttachmentsField({ attachments, most, error, itemErrors, onEdit 
           </ul>
           <div className="room" data-over={over}>
             <meter
+              className="unseen"
               aria-label="Size of all attachments"
               aria-valuetext={words}
               min={0}
               max={Math.max(most, 1)}
-              high={most * 0.9}
               value={used}
             />
+            {/* Browsers do not agree on how a meter is styled. */}
+            <span className="bar" aria-hidden="true">
+              <span style={{ width: `${Math.min(1, used / Math.max(most, 1)) * 100}%` }} />
+            </span>
             <span>{words}</span>
           </div>
         </>

@@ -64,7 +64,7 @@ function shown({ id, draft, state }: Submit, life: Life): Shown {
       return {
         look: 'plain',
         headline: 'Upload canceled',
-        because: 'Nothing was queued.',
+        because: 'It is not queued, unless the server had all of it by then.',
         rest: null,
       }
     default:

@@ -9,7 +9,7 @@ export interface Watch {
   onProgress: (share: number) => void
 }
 
-/** Not one byte of the end was sent, so that the server has no email. */
+/** Ended before the browser told that all was sent; its last bytes may have been on their way. */
 export const CALLED_OFF = 'called off'
 
 // Neither a byte taken nor an answer for this long: nobody is there.
