@@ -15,16 +15,18 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
+from gomail.aws import find_credentials
 from gomail.email import MOST_ATTACHMENTS
 from gomail.http import AiohttpTransport
 from gomail.ledger import Ledger, LedgerUnavailable
 from gomail.ledger.table import open_ledger
 from gomail.payloads import Payloads
+from gomail.payloads.table import open_payloads
 from gomail.queue import Inspector, Sender
 from gomail.queue.sqs import open_queue
 from gomail.release import Releaser
 from gomail.settings import Settings
-from ingest import answers, batch, health, readers, send, web
+from ingest import answers, batch, cancel, health, readers, send, web
 from ingest.batcher import MOST_IN_FLIGHT, Batcher
 from ingest.failover import Failover
 from ingest.judging import Judge
@@ -35,7 +37,7 @@ from ingest.parts import Door, Memory, Parts
 from ingest.quiet import QuietLog
 from ingest.rota import Rota
 from ingest.start import PlainRefusal, settings_of_process
-from ingest.storing import storing
+from ingest.storing import sweeping
 from ingest.watch import Watch
 
 _log = logging.getLogger(__name__)
@@ -48,6 +50,9 @@ class IngestQueue(Sender, Inspector, Protocol):
 OpenQueue = Callable[[Settings], AbstractAsyncContextManager[IngestQueue]]
 """Opens the queue for the life of the application and closes it."""
 
+OpenPayloads = Callable[[Settings], AbstractAsyncContextManager[Payloads | None]]
+"""Opens the payload store for the life of the application and closes it."""
+
 OpenLedger = Callable[[Settings], Ledger | None]
 """Opens the ledger on the loop that uses it."""
 
@@ -57,6 +62,7 @@ def create_app(
     *,
     queue: OpenQueue | None = None,
     ledger: OpenLedger = open_ledger,
+    payloads: OpenPayloads | None = None,
     pace: Pace | None = None,
 ) -> FastAPI:
     """Build the application.
@@ -69,7 +75,9 @@ def create_app(
         title="gomail",
         version="1",
         summary="Takes transactional email and keeps it safe until a provider has accepted it.",
-        lifespan=_lifespan(settings, queue or open_sqs, ledger, pace or Pace()),
+        lifespan=_lifespan(
+            settings, queue or open_sqs, ledger, payloads or open_store, pace or Pace()
+        ),
         # Its pages load scripts from another origin; the description itself is at /openapi.json.
         docs_url=None,
         redoc_url=None,
@@ -82,6 +90,7 @@ def create_app(
     )
     send.add_routes(app)
     batch.add_routes(app)
+    cancel.add_routes(app)
     readers.add_routes(app, settings)
     health.add_routes(app)
     web.add_routes(app, settings)
@@ -99,6 +108,19 @@ async def open_sqs(settings: Settings) -> AsyncIterator[IngestQueue]:
             endpoint_url=settings.queues.endpoint_url,
             transport=transport,
         )
+    finally:
+        await transport.close()
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Payloads | None]:
+    """S3, over a connection pool of its own; None where no bucket is named."""
+    if not settings.payloads.bucket:
+        yield None
+        return
+    transport = AiohttpTransport()
+    try:
+        yield open_payloads(settings, transport, await find_credentials(settings.aws.region))
     finally:
         await transport.close()
 
@@ -124,21 +146,23 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 
 def _largest_request(settings: Settings) -> int:
-    """In base64 attachments are a third larger."""
+    """In base64 attachments are a third larger, and a little more where its slashes are escaped."""
     ingest = settings.ingest
     if not ingest.max_attachment_bytes:
         return ingest.max_body_bytes
-    return ingest.max_body_bytes + 4 * ingest.max_attachment_bytes // 3 + 4 * MOST_ATTACHMENTS
+    contents = 4 * ingest.max_attachment_bytes // 3 + 4 * MOST_ATTACHMENTS
+    return ingest.max_body_bytes + contents + contents // 32
 
 
 def _lifespan(
-    settings: Settings, queue: OpenQueue, ledger: OpenLedger, pace: Pace
+    settings: Settings, queue: OpenQueue, ledger: OpenLedger, store: OpenPayloads, pace: Pace
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             queue(settings) as opened,
-            storing(settings) as payloads,
+            store(settings) as payloads,
+            sweeping(payloads, keep_days=settings.payloads.keep_days, pace=pace),
             remembering(ledger(settings), settings, pace) as memory,
         ):
             parts = _parts(settings, opened, memory, payloads)

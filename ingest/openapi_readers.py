@@ -210,11 +210,14 @@ def _faults(**sentences: str) -> Schema:
     )
 
 
-def _route(name: str, summary: str, responses: Responses, parameters: list[Schema]) -> Schema:
+def _route(
+    name: str, summary: str, responses: Responses, parameters: list[Schema], *, guarded: bool = True
+) -> Schema:
+    refusals = {403: _FORBIDDEN, 503: _UNAVAILABLE} if guarded else {503: _UNAVAILABLE}
     return {
         "operation_id": name,
         "summary": summary,
-        "responses": {**responses, 403: _FORBIDDEN, 503: _UNAVAILABLE},
+        "responses": {**responses, **refusals},
         "openapi_extra": {"parameters": parameters} if parameters else None,
     }
 
@@ -249,6 +252,7 @@ CANCEL_ROUTE = _route(
         ),
     },
     [_ID_PARAMETER],
+    guarded=False,
 )
 EMAIL_ROUTE = _route(
     "getEmail",

@@ -15,5 +15,7 @@ class Pace:
     """Silence after which a reader of events is shown that the line still stands."""
     prune: float = 5.0
     """Between two steps of forgetting."""
+    sweep: float = 3_600.0
+    """Between two sweeps of the payload store, give or take a third."""
     after_failure: float = 1.0
     """Rest after the ledger did not do what it was asked."""

@@ -9,25 +9,15 @@ from typing import Any, NoReturn
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from gomail.ledger import Cancellation
 from gomail.settings import Settings
 from ingest import answers, listing, local, shown
 from ingest.asking import ASKED, within
 from ingest.feed import Full
-from ingest.openapi_readers import (
-    CANCEL_ROUTE,
-    EMAIL_ROUTE,
-    EMAILS_ROUTE,
-    EVENTS_ROUTE,
-    STATS_ROUTE,
-)
+from ingest.openapi_readers import EMAIL_ROUTE, EMAILS_ROUTE, EVENTS_ROUTE, STATS_ROUTE
 from ingest.parts import Memory, parts_of
 from ingest.stream import EventStream
 
 _LONGEST_ID = 100
-
-CANCELING = 5.0
-"""Seconds for a cancellation to be on the ledger's disk."""
 
 
 def add_routes(app: FastAPI, settings: Settings) -> None:
@@ -52,9 +42,6 @@ class Readers:
         for path, endpoint, described in routes:
             # Without a class of their own, FastAPI would add to the description that all is JSON.
             app.get(path, tags=["ledger"], response_class=Response, **described)(endpoint)
-        app.post("/email/{id}/cancel", tags=["email"], response_class=Response, **CANCEL_ROUTE)(
-            self.cancel
-        )
 
     async def email(self, request: Request) -> Response:
         """One email: its state and every attempt to send it."""
@@ -70,22 +57,6 @@ class Readers:
         if found is None and note is not None:
             found = shown.of_note(note)
         return answers.shown(shown.whole(found)) if found else _unknown()
-
-    async def cancel(self, request: Request) -> Response:
-        """Call back an email with `sendAt` before it is sent; after a 200 nobody sends it."""
-        memory = self._memory(request)
-        email_id = request.path_params["id"]
-        if note := memory.notes.get(email_id):  # it is to be in the ledger before
-            await within(CANCELING, memory.ledger.queued([note]))
-        now = time.time_ns() // 1_000_000
-        canceled = await within(CANCELING, memory.ledger.cancel(email_id, now=now))
-        if canceled is Cancellation.UNKNOWN_EMAIL:
-            _unknown()
-        if canceled is Cancellation.NOT_SCHEDULED:
-            raise HTTPException(409, answers.NOT_SCHEDULED)
-        if canceled is Cancellation.TOO_LATE:
-            raise HTTPException(409, answers.TOO_LATE)
-        return answers.canceled(email_id)
 
     async def emails(self, request: Request) -> Response:
         """Emails, newest first, a page at a time."""

@@ -1,4 +1,8 @@
-"""The payload store while the application lives, and the sweep of what nobody removed."""
+"""The payload store while the application lives, and the sweep of what nobody removed.
+
+Every process sweeps; it is seldom and at random times, so that they rarely do it together. Swept
+twice is no harm.
+"""
 
 import asyncio
 import logging
@@ -6,46 +10,44 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
-from gomail.aws import find_credentials
-from gomail.http import AiohttpTransport
-from gomail.payloads import Payloads, PayloadUnavailable
-from gomail.payloads.table import open_payloads
-from gomail.settings import Settings
+from gomail.errors import GomailError
+from gomail.payloads import Payloads
+from ingest.pace import Pace
 
 _log = logging.getLogger(__name__)
 
-SWEEP_INTERVAL = 3_600.0
-"""Seconds, give or take a third: every process does it."""
 SWEEP_STEP = 1_000
+"""Most payloads removed in a sweep."""
 _DAY = 86_400.0
 
 
 @asynccontextmanager
-async def storing(settings: Settings) -> AsyncIterator[Payloads | None]:
-    """The payload store, None where none is configured; closes its connections at the end."""
-    if not settings.payloads.bucket:
-        yield None
+async def sweeping(
+    payloads: Payloads | None, *, keep_days: float, pace: Pace
+) -> AsyncIterator[None]:
+    """Sweep until the application ends."""
+    if payloads is None:
+        yield
         return
-    transport = AiohttpTransport()
-    payloads = open_payloads(settings, transport, await find_credentials(settings.aws.region))
-    assert payloads is not None, "there is a bucket"
-    sweeping = asyncio.create_task(_keep_sweeping(payloads, settings.payloads.keep_days * _DAY))
+    task = asyncio.create_task(keep_sweeping(payloads, keep=keep_days * _DAY, pace=pace))
     try:
-        yield payloads
+        yield
     finally:
-        sweeping.cancel()
-        await asyncio.gather(sweeping, return_exceptions=True)
-        await transport.close()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
-async def _keep_sweeping(payloads: Payloads, keep: float) -> None:
+async def keep_sweeping(payloads: Payloads, *, keep: float, pace: Pace) -> NoReturn:
+    """Forget payloads older than `keep` seconds until cancelled."""
     while True:
-        await asyncio.sleep(SWEEP_INTERVAL * random.uniform(0.67, 1.33))
+        await asyncio.sleep(pace.sweep * random.uniform(0.67, 1.33))
         try:
             if swept := await payloads.sweep(time.time() - keep, limit=SWEEP_STEP):
                 _log.info("swept %d payloads that nobody removed", swept)
-        except PayloadUnavailable as error:  # they stay an hour longer
+        except GomailError as error:
+            # They stay until the next sweep.
             _log.warning("no payloads are swept: %s", error)
-        except Exception:  # noqa: BLE001 - a fault of ours here must not end the sweeping
-            _log.exception("sweeping payloads")
+        except Exception as error:  # noqa: BLE001 - a bug here must not end the task
+            _log.warning("no payloads are swept: unexpected %r", error)

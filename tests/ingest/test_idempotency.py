@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -18,6 +19,27 @@ from tests.ingest.scripted import ScriptedQueue, email, settle
 
 EMAIL = Email("shop@example.com", "ada@example.com", "Hello")
 KEY = {"Idempotency-Key": "order-7"}
+
+
+class Clock:
+    """The time of day, which only a test moves."""
+
+    def __init__(self):
+        self.now = time.time_ns() // 1_000_000
+
+    def time_ns(self):
+        return self.now * 1_000_000
+
+    def written(self, seconds):
+        """A time so many seconds from now, as a request has it."""
+        return datetime.fromtimestamp(self.now / 1_000 + seconds, UTC).isoformat()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("ingest.send.time", clock)
+    return clock
 
 
 @pytest.fixture
@@ -171,6 +193,35 @@ def test_what_is_no_key_is_a_400(client, queue, key):
 @pytest.mark.parametrize("key", ["a", "a" * 256, "a key with !~"])
 def test_printable_keys_are_taken(client, key):
     assert post(client, key).status_code == 200
+
+
+@pytest.mark.parametrize("times", [{"sendAt": 2}, {"expiresAt": 2}, {"sendAt": 1, "expiresAt": 2}])
+def test_a_request_is_still_the_same_when_its_times_are_over(client, queue, clock, times):
+    fields = {name: clock.written(seconds) for name, seconds in times.items()}
+    first = post(client, **fields)
+    clock.now += 3_000
+
+    second = post(client, **fields)
+
+    assert (first.status_code, second.content) == (200, first.content)
+    assert second.headers["idempotent-replayed"] == "true"
+    assert len(queue.bodies) == 1
+
+
+def test_a_request_whose_first_try_failed_is_not_taken_when_it_has_expired(client, queue, clock):
+    queue.script = scripted.refuse_all(QueueUnavailable("down"))
+    fields = {"expiresAt": clock.written(2)}
+    assert post(client, **fields).status_code == 503
+    queue.script = scripted.take_all
+    clock.now += 3_000
+
+    refused = post(client, **fields)
+
+    assert (refused.status_code, refused.json()) == (
+        422,
+        {"errors": {"expiresAt": "Expires at is over"}},
+    )
+    assert queue.bodies == []
 
 
 # -- its parts ------------------------------------------------------------------------------------

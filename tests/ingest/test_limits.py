@@ -1,13 +1,15 @@
 """Bodies that come in chunks, too long, or not to their end."""
 
 import asyncio
+import json
 
 import pytest
 from starlette.testclient import TestClient
 
-from ingest import limits
+from gomail.email import decode
+from ingest import answers, limits
 from ingest.app import create_app
-from tests.ingest.scripted import ScriptedQueue, settings
+from tests.ingest.scripted import ScriptedQueue, settings, settle
 
 NOT_JSON = b'{"errors":{"base":"Could not decode JSON body"}}'
 LIMIT = 204_800
@@ -103,3 +105,94 @@ def test_large_requests_have_a_bound_of_memory_together(monkeypatch):
 
     assert [fits.status_code, too_many.status_code, fits_again.status_code] == [400, 503, 400]
     assert "retry-after" in too_many.headers
+
+
+def test_slashes_that_a_client_escapes_are_not_counted():
+    file = {"filename": "a.bin", "content": "Ab//" * 75_000}
+    given = {"fromEmail": "shop@example.com", "toEmail": "ada@example.org", "body": "Hello."}
+    raw = json.dumps({"email": given | {"attachments": [file]}}).replace("//", "\\/\\/")
+    queue = ScriptedQueue()
+    with TestClient(create_app(settings(), queue=queue.open)) as client:
+        response = client.post("/email/send", content=raw)
+
+    assert response.status_code == 200
+    assert decode(queue.bodies[0], queue_message_id="").email.attachments[0].size == 225_000
+
+
+# -- the budget of large requests -----------------------------------------------------------------
+
+
+async def hold(app, headers=()):
+    """A request that has a body without an end; gives a way to send parts and to leave."""
+    parts, sent = asyncio.Queue(), []
+    scope = {"type": "http", "headers": [(n.encode(), v.encode()) for n, v in headers]}
+
+    async def send(message):
+        sent.append(message)
+
+    task = asyncio.create_task(app(scope, parts.get, send))
+    await asyncio.sleep(0)
+    return parts, sent, task
+
+
+async def reading(_scope, receive, _send):
+    while (await receive()).get("more_body"):
+        pass
+
+
+def limited(most=1_000, usual=100):
+    return limits.BodyLimit(
+        reading, most=most, usual=usual, refusal=answers.not_json, busy=answers.unavailable
+    )
+
+
+def run(scenario):
+    asyncio.run(scenario())
+
+
+def test_small_requests_of_unknown_length_need_no_budget(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_LARGE_BYTES", 0)
+
+    async def scenario():
+        parts, sent, task = await hold(limited())
+        parts.put_nowait(chunk(100, more=False))
+        await task
+        assert sent == []
+
+    run(scenario)
+
+
+def test_a_request_of_unknown_length_is_weighed_as_it_comes_and_let_go_at_its_end(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_LARGE_BYTES", 500)
+
+    async def scenario():
+        app = limited()
+        first, _, task = await hold(app)
+        first.put_nowait(chunk(400))
+        await settle()
+        second, refused, other = await hold(app)
+        second.put_nowait(chunk(101))
+        await other
+        assert refused[0]["status"] == 503
+        first.put_nowait(chunk(0, more=False))
+        await task
+        third, sent, last = await hold(app)
+        third.put_nowait(chunk(500, more=False))
+        await last
+        assert sent == []
+
+    run(scenario)
+
+
+def test_one_that_leaves_or_is_cancelled_gives_its_budget_back(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_LARGE_BYTES", 500)
+
+    async def scenario():
+        app = limited()
+        for _ in range(3):
+            _, sent, task = await hold(app, [("content-length", "500")])
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert sent == []
+
+    run(scenario)

@@ -97,7 +97,7 @@ def test_exactly_the_statuses_that_occur_are_described(paths):
         "/email/send": ["200", "400", "409", "422", "503"],
         "/email/batch": ["200", "207", "400", "409", "422", "503"],
         "/email/{id}": ["200", "403", "404", "503"],
-        "/email/{id}/cancel": ["200", "403", "404", "409", "503"],
+        "/email/{id}/cancel": ["200", "404", "409", "503"],
         "/emails": ["200", "403", "422", "503"],
         "/stats": ["200", "403", "503"],
         "/events": ["200", "403", "422", "503"],
@@ -197,3 +197,14 @@ def test_answers_to_probes_validate_with_a_ledger(reader, ledger, paths, down):
 
     schema = content(paths, "/health/ready", "get", 200)["schema"]
     Draft202012Validator(schema).validate(response.json())
+
+
+def test_answers_to_cancellations_validate(reader, ledger, paths):
+    responses = [reader.post(f"/email/{id_}/cancel") for id_ in ("m1", "unknown")]
+    ledger.down = ledgers.ALL
+    responses.append(reader.post("/email/m1/cancel"))
+
+    assert [response.status_code for response in responses] == [409, 404, 503]
+    for response in responses:
+        schema = content(paths, "/email/{id}/cancel", "post", response.status_code)["schema"]
+        Draft202012Validator(schema).validate(response.json())
