@@ -1,7 +1,7 @@
 """From what a request holds to the emails it asks for, or all that is wrong with them. Pure.
 
-On the loop, however large: reading 10 MB of attachments takes 40 ms, and another thread would hold
-the interpreter's lock for as long.
+On the loop, however large: reading 10 MB of attachments takes 40 ms (and packing them for the store
+17 ms more), and another thread would hold the interpreter's lock for as long.
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_LARGE_BYTES = 256 * 1_048_576
-"""Of all requests together that are larger than usual, from their first byte to their answer."""
+"""Of all requests together that are larger than usual, from their first byte to their answer.
+
+With the budget spent, by emails of 10 MB on their way to the payload store, a process has grown by
+400 MB (measured)."""
 
 
 class _Refused(Exception):

@@ -54,7 +54,9 @@ async def send_email(request: Request) -> Response:
         return asked
     message_id = str(uuid7())
     if isinstance(asked, Email):
-        return await _take(parts, _ready(parts, asked, message_id, now))
+        ready = _ready(parts, asked, message_id, now)
+        del asked  # files that were packed would stay in memory twice
+        return await _take(parts, ready)
     ready = _ready(parts, asked.email, message_id, now)
     if isinstance(ready, Response) and isinstance(asked.email, Email):
         return ready  # whatever its key: it could never be queued
