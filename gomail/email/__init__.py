@@ -11,7 +11,8 @@ from gomail.email.model import (
     Mailbox,
     Message,
 )
-from gomail.email.reading import Faults, NotAnEmail, read
+from gomail.email.reading import Faults, read
+from gomail.email.shapes import NotAnEmail
 from gomail.email.texts import HEADER_LIMIT, has_forbidden_characters
 from gomail.email.wire import VERSION, Unreadable, decode, encode, pack, unpack, wire_fields
 

@@ -1,17 +1,19 @@
 """The fields of an email beyond those of the Go service, and their rules. Pure.
 
-A wrong JSON type is a `TypeError` that names the field; everything else a sentence at the field.
+A wrong JSON type is an error that names the field; everything else a sentence at the field. Of a
+list that is too long only as much is read as there may be.
 """
 
 import base64
 import binascii
 import mimetypes
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
-from gomail.email.addresses import is_address
+from gomail.email.addresses import ascii_address, is_address
+from gomail.email.headers import header_fault
 from gomail.email.model import (
     MOST_ATTACHMENTS,
     MOST_RECIPIENTS,
@@ -20,7 +22,9 @@ from gomail.email.model import (
     ListUnsubscribe,
     Mailbox,
 )
+from gomail.email.shapes import array, number, pairs, text, typed
 from gomail.email.texts import HEADER_LIMIT, fault_in_line, has_forbidden_characters
+from gomail.email.times import milliseconds
 
 T = TypeVar("T")
 
@@ -37,26 +41,13 @@ MORE = frozenset(
 )
 """Their names on the wire."""
 
-# Longer names, or a colon, space or control character in one, would be another header or none.
-_HEADER_NAME = re.compile(r"[!-9;-~]{1,76}")
-# What the email's other fields, the providers or the way of the mail write.
-_RESERVED = re.compile(
-    r"(from|to|cc|bcc|subject|sender|reply-to|date|message-id|return-path|mime-version"
-    r"|content-.*|dkim-.*|arc-.*|received.*|authentication-results"
-    r"|x-sg-.*|x-ses-.*|x-gomail-.*|x-mailgun-.*)",
-    re.IGNORECASE,
-)
-_UNSUBSCRIBE = re.compile(r"list-unsubscribe(-post)?", re.IGNORECASE)
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9._@+-]{1,78}")
 _URL = re.compile(r"https://[!-;=?-~]+")
 _MAILTO = re.compile(r"mailto:[!-;=?-~]+")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"[A-Za-z0-9._/-]{1,400}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class More:
@@ -98,19 +89,18 @@ class More:
     # -- texts and people ----------------------------------------------------------------------
 
     def _texts(self, wire: Mapping[str, Any]) -> dict[str, Any]:
-        body, text, html = (_text(wire, name) for name in ("body", "text", "html"))
-        if body and text:
+        body, alias, html = (text(wire, name) for name in ("body", "text", "html"))
+        if body and alias:
             self._fault("text", "Text and body are the same field; give one of them")
         if has_forbidden_characters(html):
             self._fault("html", "Html contains characters outside the allowed set")
-        return {"body": body or text, "html": html}
+        return {"body": body or alias, "html": html}
 
     def _people(self, wire: Mapping[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        if wire.get("to") is not None and (_text(wire, "toEmail") or _text(wire, "toName")):
+        if wire.get("to") is not None and (text(wire, "toEmail") or text(wire, "toName")):
             self._fault("to", "To and toEmail are the same field; give one of them")
-        if address := _text(wire, "toEmail"):
-            self._seen.add(address.lower())
+        self._is_second(text(wire, "toEmail"))
         for name, attribute in _LISTS.items():
             values[attribute] = self._mailboxes(wire, name)
         if wire.get("to") is not None:
@@ -126,94 +116,103 @@ class More:
         return values
 
     def _mailboxes(self, wire: Mapping[str, Any], name: str) -> tuple[Mailbox, ...]:
+        given = array(wire, name)
+        label = _LABELS[name]
         mailboxes = []
-        for place, one in enumerate(_items(wire, name)):
+        most = self._most_of(given, name, MOST_RECIPIENTS, f"{label} has more than {{}} entries")
+        for place, value in enumerate(most):
             where = f"{name}.{place}"
-            self._unknown(one, {"email", "name"}, where)
-            mailbox = Mailbox(_text(one, "email", where), _text(one, "name", where))
+            one = self._object(value, {"email", "name"}, where)
+            mailbox = Mailbox(text(one, "email", where), text(one, "name", where))
             mailboxes.append(mailbox)
-            label = _LABELS[name]
             if not mailbox.email:
                 self._fault(f"{where}.email", f"{label} email is required")
             elif not is_address(mailbox.email):
                 self._fault(f"{where}.email", f"{label} email is not a valid email")
-            elif name != "replyTo" and mailbox.email.lower() in self._seen:
+            elif name != "replyTo" and self._is_second(mailbox.email):
                 self._fault(f"{where}.email", f"{label} email is there twice")
             if fault := fault_in_line(f"{label} name", mailbox.name):
                 self._fault(f"{where}.name", fault)
-            if name != "replyTo":
-                self._seen.add(mailbox.email.lower())
-        if len(mailboxes) > MOST_RECIPIENTS:
-            self._fault(name, f"{_LABELS[name]} has more than {MOST_RECIPIENTS} entries")
         return tuple(mailboxes)
+
+    def _is_second(self, address: str) -> bool:
+        """Whether the address is there already, however its domain is written; it is from now."""
+        if not is_address(address):
+            return False
+        same = ascii_address(address).lower()
+        if same in self._seen:
+            return True
+        self._seen.add(same)
+        return False
 
     # -- headers, tags, metadata ---------------------------------------------------------------
 
     def _headers(self, wire: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-        headers = _strings(wire, "headers")
-        if len(headers) > MOST_HEADERS:
-            self._fault("headers", f"There are more than {MOST_HEADERS} headers")
+        given = pairs(wire, "headers")
+        headers = self._most_of(given, "headers", MOST_HEADERS, "There are more than {} headers")
         seen: set[str] = set()
         for name, value in headers:
-            if fault := _header_fault(name, value, seen):
+            fault = "Header is there twice" if name.lower() in seen else header_fault(name, value)
+            if fault:
                 self._fault(f"headers.{_printable(name)}", fault)
             seen.add(name.lower())
-        return headers
+        return tuple(headers)
 
     def _tags(self, wire: Mapping[str, Any]) -> tuple[str, ...]:
-        tags = _list(wire, "tags")
+        given = array(wire, "tags")
+        tags = [
+            typed(tag, str, f"tags.{place}", "a string")
+            for place, tag in enumerate(
+                self._most_of(given, "tags", MOST_TAGS, "There are more than {} tags")
+            )
+        ]
         for place, tag in enumerate(tags):
-            if not isinstance(tag, str):
-                raise TypeError(f"email.tags.{place} is not a string")
             if not _TAG.fullmatch(tag):
                 self._fault(
                     f"tags.{place}", "Tag is not 1 to 64 letters, digits, hyphens and underscores"
                 )
             elif tag in tags[:place]:
                 self._fault(f"tags.{place}", "Tag is there twice")
-        if len(tags) > MOST_TAGS:
-            self._fault("tags", f"There are more than {MOST_TAGS} tags")
         return tuple(tags)
 
     def _metadata(self, wire: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-        metadata = _strings(wire, "metadata")
-        if len(metadata) > MOST_METADATA:
-            self._fault("metadata", f"There are more than {MOST_METADATA} entries")
+        given = pairs(wire, "metadata")
+        metadata = self._most_of(given, "metadata", MOST_METADATA, "There are more than {} entries")
         for name, value in metadata:
             where = f"metadata.{_printable(name)}"
             if not name or fault_in_line("", name, 64):
                 self._fault(where, "Name is not 1 to 64 bytes without control characters")
             elif fault := fault_in_line("Value", value, 512):
                 self._fault(where, fault)
-        return metadata
+        return tuple(metadata)
 
     def _unsubscribe(self, wire: Mapping[str, Any]) -> ListUnsubscribe | None:
         given = wire.get("listUnsubscribe")
         if given is None:
             return None
-        given = _object(given, "listUnsubscribe")
-        self._unknown(given, {"url", "mailto"}, "listUnsubscribe")
-        url = _text(given, "url", "listUnsubscribe")
-        mailto = _text(given, "mailto", "listUnsubscribe")
+        given = self._object(given, {"url", "mailto"}, "listUnsubscribe")
+        url = text(given, "url", "listUnsubscribe")
+        mailto = text(given, "mailto", "listUnsubscribe")
         for name, value, form, sentence in (
             ("url", url, _URL, "Url is not an https URL in printable ASCII"),
             ("mailto", mailto, _MAILTO, "Mailto is not a mailto: URI in printable ASCII"),
         ):
             if (value or name == "url") and not form.fullmatch(value):
                 self._fault(f"listUnsubscribe.{name}", sentence)
-            elif len(url) + len(mailto) > HEADER_LIMIT - 30:
+            elif value and len(url) + len(mailto) > HEADER_LIMIT - 30:
                 self._fault(f"listUnsubscribe.{name}", "It is too long for a header")
         return ListUnsubscribe(url, mailto)
 
     # -- attachments ---------------------------------------------------------------------------
 
     def _attachments(self, wire: Mapping[str, Any], *, stored: bool) -> tuple[Attachment, ...]:
-        given = _items(wire, "attachments")
-        if len(given) > MOST_ATTACHMENTS:
-            self._fault("attachments", f"There are more than {MOST_ATTACHMENTS} attachments")
+        given = array(wire, "attachments")
+        most = self._most_of(
+            given, "attachments", MOST_ATTACHMENTS, "There are more than {} attachments"
+        )
         attachments = tuple(
             self._attachment(one, f"attachments.{place}", stored=stored)
-            for place, one in enumerate(given)
+            for place, one in enumerate(most)
         )
         ids: set[str] = set()
         for place, one in enumerate(attachments):
@@ -224,11 +223,11 @@ class More:
             self._fault("attachments", f"Attachments together are over {self._most} bytes")
         return attachments
 
-    def _attachment(self, one: Mapping[str, Any], where: str, *, stored: bool) -> Attachment:
+    def _attachment(self, given: object, where: str, *, stored: bool) -> Attachment:
         known = {"filename", "content", "contentType", "contentId"}
-        self._unknown(one, known | {"size"} if self._stored else known, where)
-        filename = _text(one, "filename", where)
-        content = _text(one, "content", where)
+        one = self._object(given, known | {"size"} if self._stored else known, where)
+        filename = text(one, "filename", where)
+        content = text(one, "content", where)
         if not filename:
             self._fault(f"{where}.filename", "Filename is required")
         elif fault := fault_in_line("Filename", filename, 255):
@@ -237,15 +236,17 @@ class More:
             self._fault(f"{where}.filename", "Filename contains a path separator")
         size = _decoded_size(content)
         if stored:
-            size = _number(one, "size", where)
+            size = number(one, "size", where)
+            if content:
+                self._fault(f"{where}.content", "Content is in the payload store")
         elif not content:
             self._fault(f"{where}.content", "Content is required")
         if size is None:
             self._fault(f"{where}.content", "Content is not base64 without line breaks")
-        kind = _text(one, "contentType", where) or _guessed(filename)
+        kind = text(one, "contentType", where) or _guessed(filename)
         if not _CONTENT_TYPE.fullmatch(kind):
             self._fault(f"{where}.contentType", "Content type is not of the form type/subtype")
-        content_id = _text(one, "contentId", where)
+        content_id = text(one, "contentId", where)
         if content_id and not _CONTENT_ID.fullmatch(content_id):
             self._fault(
                 f"{where}.contentId", "Content id is not 1 to 78 letters, digits or any of ._@+-"
@@ -259,11 +260,11 @@ class More:
         if not self._stored:
             self._fault("claim", "claim is not a field of an email")
             return None
-        given = _object(given, "claim")
+        given = self._object(given, {"key", "sha256", "size"}, "claim")
         claim = Claim(
-            _text(given, "key", "claim"),
-            _text(given, "sha256", "claim"),
-            _number(given, "size", "claim"),
+            text(given, "key", "claim"),
+            text(given, "sha256", "claim"),
+            number(given, "size", "claim"),
         )
         if not _KEY.fullmatch(claim.key) or not _DIGEST.fullmatch(claim.sha256):
             self._fault("claim", "Claim has not the form of one")
@@ -274,7 +275,7 @@ class More:
     def _times(self, wire: Mapping[str, Any]) -> dict[str, int]:
         send_at, expires_at = self._time(wire, "sendAt"), self._time(wire, "expiresAt")
         if self._now is not None:
-            if send_at > self._now + LONGEST_SCHEDULE // _MILLISECOND:
+            if send_at > self._now + LONGEST_SCHEDULE // timedelta(milliseconds=1):
                 self._fault("sendAt", f"Send at is more than {LONGEST_SCHEDULE.days} days ahead")
             send_at = send_at if send_at > self._now else 0
             if expires_at and expires_at <= self._now:
@@ -284,61 +285,36 @@ class More:
         return {"send_at": send_at, "expires_at": expires_at}
 
     def _time(self, wire: Mapping[str, Any], name: str) -> int:
-        given = _text(wire, name)
+        given = text(wire, name)
         if not given:
             return 0
         label = "Send at" if name == "sendAt" else "Expires at"
-        since = _since_epoch(given)
-        if since is None:
-            self._fault(name, f"{label} is not a time such as 2026-01-31T12:00:00Z")
-            return 0
         # Never early: a part of a millisecond is a whole one.
-        return -(-since // _MILLISECOND) if name == "sendAt" else since // _MILLISECOND
+        moment = milliseconds(given, rounded_up=name == "sendAt")
+        if moment is None:
+            self._fault(name, f"{label} is not a time such as 2026-01-31T12:00:00Z")
+        return moment or 0
 
     def _on_unknown(self, wire: Mapping[str, Any]) -> str:
-        given = _text(wire, "onUnknown")
+        given = text(wire, "onUnknown")
         if given not in {"", "retry", "dead-letter"}:
             self._fault("onUnknown", "On unknown is neither retry nor dead-letter")
         return given
 
-    def _unknown(self, given: Mapping[str, Any], known: set[str], where: str) -> None:
+    # -- shapes --------------------------------------------------------------------------------
+
+    def _object(self, value: object, known: set[str], where: str) -> dict[str, Any]:
+        given = typed(value, dict, where, "an object")
         for name in given:
             if name not in known:
                 self._fault(f"{where}.{_printable(name)}", f"{name} is not a field here")
+        return given
 
-
-def _since_epoch(given: str) -> timedelta | None:
-    if not _TIME.fullmatch(given):
-        return None
-    try:
-        return datetime.fromisoformat(given.upper()) - _EPOCH
-    except (ValueError, OverflowError):
-        return None
-
-
-def _header_fault(name: str, value: str, seen: set[str]) -> str | None:
-    if fault := _name_fault(name):
-        return fault
-    if name.lower() in seen:
-        return "Header is there twice"
-    if not value.strip():
-        return "Header is empty"
-    if len(name) + _length_sent(value) > HEADER_LIMIT:
-        return f"Header is longer than {HEADER_LIMIT} bytes"
-    return fault_in_line("Header", value)
-
-
-def _name_fault(name: str) -> str | None:
-    if not _HEADER_NAME.fullmatch(name):
-        return "Header name is not 1 to 76 printable ASCII characters without colon"
-    if _UNSUBSCRIBE.fullmatch(name):
-        return "Header is reserved; use listUnsubscribe"
-    return "Header is reserved" if _RESERVED.fullmatch(name) else None
-
-
-def _length_sent(value: str) -> int:
-    """Characters of a header value as it goes out: in words of 45 bytes where it is not ASCII."""
-    return len(value) if value.isascii() else -(-len(value.encode(errors="replace")) // 42) * 76
+    def _most_of(self, given: Sequence[T], name: str, most: int, sentence: str) -> Sequence[T]:
+        """As many as there may be; the sentence, with the number in it, where there are more."""
+        if len(given) > most:
+            self._fault(name, sentence.format(most))
+        return given[:most]
 
 
 def _decoded_size(content: str) -> int | None:
@@ -355,42 +331,3 @@ def _guessed(filename: str) -> str:
 
 def _printable(name: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in name)[:100]
-
-
-def _text(given: Mapping[str, Any], name: str, where: str = "") -> str:
-    value = given.get(name)
-    if value is None:
-        return ""
-    return _typed(value, str, f"{where}.{name}" if where else name, "a string")
-
-
-def _number(given: Mapping[str, Any], name: str, where: str) -> int:
-    value = given.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TypeError(f"email.{where}.{name} is not a number")
-    return value
-
-
-def _list(wire: Mapping[str, Any], name: str) -> list[Any]:
-    value = wire.get(name)
-    return [] if value is None else _typed(value, list, name, "an array")
-
-
-def _items(wire: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    return [_object(one, f"{name}.{place}") for place, one in enumerate(_list(wire, name))]
-
-
-def _object(value: object, where: str) -> dict[str, Any]:
-    return _typed(value, dict, where, "an object")
-
-
-def _strings(wire: Mapping[str, Any], name: str) -> tuple[tuple[str, str], ...]:
-    value = wire.get(name)
-    given = {} if value is None else _object(value, name)
-    return tuple((key, _typed(text, str, f"{name}.*", "a string")) for key, text in given.items())
-
-
-def _typed(value: object, kind: type[T], where: str, what: str) -> T:
-    if not isinstance(value, kind):
-        raise TypeError(f"email.{where} is not {what}")
-    return value

@@ -5,11 +5,12 @@ dead-letters what no API has checked.
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from gomail.email.addresses import is_address
 from gomail.email.model import Email
 from gomail.email.more import MORE, More
+from gomail.email.shapes import NotAnEmail, text
 from gomail.email.texts import fault_in_line
 
 Faults = dict[str, str]
@@ -25,21 +26,8 @@ PLAIN = {
 }
 """The fields of the Go service: name on the wire and in `Email`."""
 
-_LABELS = {
-    "fromEmail": "From email",
-    "fromName": "From name",
-    "toEmail": "To email",
-    "toName": "To name",
-    "subject": "Subject",
-    "body": "Body",
-}
-
 ATTACHMENT_BYTES = 10 * 1_048_576
 """Of all attachments of an email together, decoded, where nobody says otherwise."""
-
-
-class NotAnEmail(ValueError):
-    """The JSON has not the shape of a request: a wrong type somewhere."""
 
 
 def read(
@@ -58,8 +46,9 @@ def read(
     given = {} if request is None else request
     if not isinstance(given, dict):
         raise NotAnEmail("not an object")
-    wire = cast("dict[str, Any]", given).get("email")
-    wire = {} if wire is None else wire
+    wire: Any = given.get("email")
+    if wire is None:
+        wire = {}
     if not isinstance(wire, dict):
         raise NotAnEmail("email is not an object")
     if wire.keys() <= PLAIN.keys():
@@ -80,23 +69,24 @@ def read_stored(wire: Mapping[str, Any]) -> Email | Faults:
 
 
 def _plain(wire: Mapping[str, Any]) -> Email | Faults:
-    values = {name: _text(wire.get(name), name) for name in PLAIN}
+    get = wire.get
+    values = {
+        name: value if isinstance(value := get(name, ""), str) else text(wire, name)
+        for name in PLAIN
+    }
     return _faults(values) or Email(
-        from_email=values["fromEmail"],
-        to_email=values["toEmail"],
-        body=values["body"],
-        from_name=values["fromName"],
-        to_name=values["toName"],
-        subject=values["subject"],
+        values["fromEmail"],
+        values["toEmail"],
+        values["body"],
+        values["fromName"],
+        values["toName"],
+        values["subject"],
     )
 
 
 def _with_more(wire: Mapping[str, Any], more: More) -> Email | Faults:
-    try:
-        values = more.read(wire)
-    except TypeError as error:
-        raise NotAnEmail(str(error)) from error
-    plain = {name: _text(wire.get(name), name) for name in PLAIN}
+    values = more.read(wire)
+    plain = {name: text(wire, name) for name in PLAIN}
     faults = _faults(plain)
     if more.has_recipients:  # `to` took the place of `toEmail`
         faults.pop("toEmail", None)
@@ -111,24 +101,30 @@ def _with_more(wire: Mapping[str, Any], more: More) -> Email | Faults:
     return Email(**old | values)
 
 
-def _text(value: object, name: str) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise NotAnEmail(f"email.{name} is not a string")
-    return value
+def _address_fault(label: str, value: str) -> str | None:
+    if not value:
+        return f"{label} is required"
+    return None if is_address(value) else f"{label} is not a valid email"
+
+
+def _body_fault(label: str, value: str) -> str | None:
+    return None if value else f"{label} is required"
+
+
+_RULES = {
+    "fromEmail": (_address_fault, "From email"),
+    "fromName": (fault_in_line, "From name"),
+    "toEmail": (_address_fault, "To email"),
+    "toName": (fault_in_line, "To name"),
+    "subject": (fault_in_line, "Subject"),
+    "body": (_body_fault, "Body"),
+}
 
 
 def _faults(values: Mapping[str, str]) -> Faults:
-    return {name: fault for name, value in values.items() if (fault := _fault(name, value))}
-
-
-def _fault(name: str, value: str) -> str | None:
-    label = _LABELS[name]
-    if name == "body":
-        return None if value else f"{label} is required"
-    if name in {"fromEmail", "toEmail"}:
-        if not value:
-            return f"{label} is required"
-        return None if is_address(value) else f"{label} is not a valid email"
-    return fault_in_line(label, value)
+    faults: Faults = {}
+    for name, value in values.items():
+        rule, label = _RULES[name]
+        if fault := rule(label, value):
+            faults[name] = fault
+    return faults

@@ -7,15 +7,16 @@ that uses others is version 2. The Go service's bare `{"email": …}` is read as
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
 from gomail.email.model import Claim, Email, Mailbox, Message
-from gomail.email.reading import PLAIN, NotAnEmail, read_stored
+from gomail.email.reading import PLAIN, read_stored
+from gomail.email.shapes import NotAnEmail
 from gomail.email.texts import has_forbidden_characters
+from gomail.email.times import written
 
 VERSION = 1
 """Of a message with the Go service's fields only."""
@@ -24,6 +25,7 @@ VERSION_MORE = 2
 
 Wire = dict[str, Any]
 
+_ID = re.compile(r"[!-~]{1,100}")
 _JSON = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -57,10 +59,10 @@ def decode(body: str, *, queue_message_id: str) -> Message:
     if not isinstance(request, dict) or not isinstance(request.get("email"), dict):
         raise Unreadable("no object `email`")
     version = request.get("v", VERSION)
-    if isinstance(version, bool) or version not in {VERSION, VERSION_MORE}:
+    if isinstance(version, bool) or version not in (VERSION, VERSION_MORE):
         raise Unreadable(f"format version {version!r} is not known to this dispatcher")
     message_id = request.get("id", queue_message_id)
-    if not isinstance(message_id, str) or not re.fullmatch(r"[!-~]{1,100}", message_id):
+    if not isinstance(message_id, str) or not _ID.fullmatch(message_id):
         raise Unreadable("`id` is not a string of 1 to 100 printable ASCII characters")
     return Message(message_id, _email(request), _string(request.get("acceptedAt")))
 
@@ -84,8 +86,8 @@ def wire_fields(email: Email) -> Wire:
         "tags": list(email.tags),
         "metadata": dict(email.metadata),
         "listUnsubscribe": _unsubscribe(email),
-        "sendAt": _time(email.send_at),
-        "expiresAt": _time(email.expires_at),
+        "sendAt": written(email.send_at),
+        "expiresAt": written(email.expires_at),
         "onUnknown": email.on_unknown,
         "claim": _claim(email.claim),
     }
@@ -116,18 +118,20 @@ def unpack(light: Email, data: bytes) -> Email:
         raise Unreadable("the payload is not the one that was stored with the message")
     try:
         parts = orjson.loads(data)
-        contents = parts["contents"]
-        attachments = tuple(
-            replace(one, content=content)
-            for one, content in zip(light.attachments, contents, strict=True)
-        )
+        texts = [parts["body"], parts["html"], *parts["contents"]]
         whole = replace(
-            light, body=parts["body"], html=parts["html"], attachments=attachments, claim=None
+            light,
+            body=parts["body"],
+            html=parts["html"],
+            attachments=tuple(
+                replace(one, content=content)
+                for one, content in zip(light.attachments, parts["contents"], strict=True)
+            ),
+            claim=None,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Unreadable(f"the payload has not the form of one: {type(error).__name__}") from error
-    texts = [whole.body, whole.html, *contents]
-    if not all(isinstance(text, str) for text in texts):
+    if not isinstance(parts["contents"], list) or not all(isinstance(one, str) for one in texts):
         raise Unreadable("the payload has not the form of one: a text is missing")
     return whole
 
@@ -191,13 +195,6 @@ def _unsubscribe(email: Email) -> Wire:
 
 def _claim(claim: Claim | None) -> Wire:
     return {"key": claim.key, "sha256": claim.sha256, "size": claim.size} if claim else {}
-
-
-def _time(milliseconds: int) -> str:
-    if not milliseconds:
-        return ""
-    seconds, rest = divmod(milliseconds, 1_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
 
 def _string(value: object) -> str:

@@ -18,6 +18,7 @@ from gomail.settlement import (
     Policy,
     Return,
     backoff,
+    expired,
     given_up,
     settle,
 )
@@ -150,6 +151,11 @@ def test_a_message_given_up_says_its_age_and_its_last_outcome():
     assert given_up(1_800.0, outcome("failed", code="500", detail="why")) == DeadLetter(
         "given up after 0.5 h; last outcome: failed", "500", "why"
     )
+
+
+def test_an_end_that_its_sender_set_is_told_apart_from_giving_up():
+    assert expired() == DeadLetter("expired", "expired")
+    assert given_up(DAY).code != expired().code
 
 
 def test_the_refusal_of_one_of_two_is_not_final():

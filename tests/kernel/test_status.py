@@ -13,6 +13,7 @@ from gomail.settlement import (
     Policy,
     Return,
     backoff,
+    expired,
     given_up,
     settle,
 )
@@ -45,6 +46,10 @@ def test_what_is_at_fault_itself_is_refused_once_it_is_buried(reason):
 )
 def test_what_nobody_accepted_in_time_has_failed_once_it_is_buried(decision):
     assert after_burial(decision) is Status.FAILED
+
+
+def test_what_its_senders_time_limit_ended_is_expired_once_it_is_buried():
+    assert after_burial(expired()) is Status.EXPIRED
 
 
 @given(
