@@ -8,10 +8,11 @@ asked for it through its lane.
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from flows.desk import Desk, Lane, is_over
 from flows.loop import Loop
-from flows.mail import Attempt, Routed, Ticket
+from flows.mail import NOT_BEGUN, Attempt, Routed, Ticket
 from flows.payloads import Fetcher
 from flows.scribe import Scribe
 from gomail.email import Claim, Email, Message, Unreadable
@@ -83,6 +84,7 @@ class Courier:
         if known is None:
             if letter.email.send_at and self._scribe is not None:
                 # It may have been canceled, and only the ledger knows.
+                ticket.unused = True
                 later = Return(backoff(letter.receive_count, self._desk.random))
                 return Attempt(routed, None, ticket, later)
         elif known.ended is not None:
@@ -109,11 +111,13 @@ class Courier:
         if self._fetcher is None:
             remedy = "it refers to a payload and no store is configured; set payloads.bucket"
             return _not_begun(routed, ticket, DeadLetter(remedy, "no-payload-store"))
+        in_time = partial(self._in_time, routed)
         try:
-            async with self._fetcher.whole(light, claim) as email:
-                left = routed.letter.deadline - self._desk.monotonic()
-                if left < self._send_timeout + SETTLING_MARGIN:
+            async with self._fetcher.whole(light, claim, in_time=in_time) as email:
+                if email is None or not in_time():
                     return _not_begun(routed, ticket, LetGo())  # shows again by itself
+                if is_over(email, self._desk.wall()):
+                    return _not_begun(routed, ticket, expired())
                 return await self._timed(routed, ticket, email)
         except (PayloadMissing, Unreadable) as error:
             what = "missing" if isinstance(error, PayloadMissing) else "damaged"
@@ -124,6 +128,11 @@ class Courier:
             log.warning("message %s: no payload: %s", routed.letter.id, error, exc_info=not known)
             later = Return(backoff(routed.letter.receive_count, self._desk.random))
             return _not_begun(routed, ticket, later)
+
+    def _in_time(self, routed: Routed) -> bool:
+        """Whether it stays hidden for as long as a send and its settlement may take."""
+        left = routed.letter.deadline - self._desk.monotonic()
+        return left >= self._send_timeout + SETTLING_MARGIN
 
     async def _timed(self, routed: Routed, ticket: Ticket, email: Email) -> Attempt:
         began = self._desk.monotonic()
@@ -147,5 +156,5 @@ def _not_begun(routed: Routed, ticket: Ticket, decision: Decision) -> Attempt:
     """An attempt that the ledger has noted and that ends before its send."""
     why = decision.reason if isinstance(decision, DeadLetter) else "put off"
     return Attempt(
-        routed, Outcome(OutcomeClass.FAILED, code="not-begun", detail=why), ticket, decision
+        routed, Outcome(OutcomeClass.FAILED, code=NOT_BEGUN, detail=why), ticket, decision
     )

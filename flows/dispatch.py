@@ -139,11 +139,10 @@ def build(settings: Settings) -> Parts:
     parts = assemble(
         settings, loop=loop, queue=queue, providers=providers, ledger=ledger, payloads=payloads
     )
-    if ledger is not None:
-        releaser = Releaser(ledger, queue, settings.queues.urls)
-        loop.call(lambda: loop.spawn(releaser.run()))
     if (scribe := parts.scribe) is not None:
         atexit.register(lambda: loop.wait(scribe.close()))
+    if ledger is not None:  # ends before the ledger is closed: what is registered last goes first
+        atexit.register(loop.start(Releaser(ledger, queue, settings.queues.urls).run()))
     return parts
 
 

@@ -39,6 +39,24 @@ class Loop:
         """Start a task on the loop; only from its thread."""
         self.keep(self.loop.create_task(work))
 
+    def start(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
+        """Start a task that goes on until what is returned is called; not from the loop's thread.
+
+        That ends it, and waits until it has ended.
+        """
+
+        async def begin() -> asyncio.Task[None]:
+            task = self.loop.create_task(work)
+            self.keep(task)
+            return task
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.wait([task])
+
+        task = self.wait(begin())
+        return lambda: self.wait(end())
+
     def keep(self, task: "asyncio.Task[Any]") -> None:
         """Hold on to a task until it is done; only from the loop's thread."""
         self._tasks.add(task)

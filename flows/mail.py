@@ -10,6 +10,9 @@ from gomail.queue import Received
 from gomail.routing import Way
 from gomail.settlement import Decision
 
+NOT_BEGUN = "not-begun"
+"""Code of an attempt that the ledger has noted and that ended before its send."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -82,6 +85,8 @@ class Ticket:
     """What the ledger knew of the email; None while it has not answered."""
     started: int = 0
     duration: int = 0
+    unused: bool = False
+    """Nothing was sent because the ledger had not answered; an answer that is late ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +127,8 @@ class Settlement:
     def outcome(self) -> Outcome | None:
         """What came of it; None without an attempt."""
         return self.attempt.outcome if self.attempt else None
+
+    @property
+    def held_back(self) -> bool:
+        """Whether the send was kept from beginning by something that is not the provider's."""
+        return self.attempt is not None and self.attempt.obstacle is not None

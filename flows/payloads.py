@@ -7,7 +7,7 @@ when it is used up waits in the order of arrival. One alone is always fetched, h
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gomail.email import Claim, Email, unpack
@@ -62,8 +62,13 @@ class Fetcher:
         self._budget = Budget(most_bytes)
 
     @asynccontextmanager
-    async def whole(self, light: Email, claim: Claim) -> AsyncIterator[Email]:
+    async def whole(
+        self, light: Email, claim: Claim, *, in_time: Callable[[], bool]
+    ) -> AsyncIterator[Email | None]:
         """The email with all its parts, for the length of the block.
+
+        None where it is not `in_time` any more when its turn has come: it is then not fetched, so
+        that what came too late does not make what follows late as well.
 
         Raises:
             PayloadMissing: it is gone for good.
@@ -71,8 +76,11 @@ class Fetcher:
             Unreadable: it is not what was stored.
         """
         async with self._budget.taking(claim.size * COPIES):
-            data = await self._payloads.get(claim.key, timeout=FETCH_TIMEOUT)
-            yield unpack(light, data)
+            yield await self._fetch(light, claim) if in_time() else None
+
+    async def _fetch(self, light: Email, claim: Claim) -> Email:
+        # A function of its own: the stored bytes are let go of before the send begins.
+        return unpack(light, await self._payloads.get(claim.key, timeout=FETCH_TIMEOUT))
 
     async def remove(self, claim: Claim) -> None:
         """Forget the payload of an email that a provider has accepted."""

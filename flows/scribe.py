@@ -16,11 +16,12 @@ from typing import Any, TypeVar
 from flows.desk import Desk
 from flows.line import Line
 from flows.loop import Loop
-from flows.mail import Routed, Settlement, Ticket
+from flows.mail import NOT_BEGUN, Attempt, Routed, Settlement, Ticket
 from flows.metrics import LEDGER_FAILURES, LEDGER_LATE, LEDGER_MISSING
 from gomail.about import about
 from gomail.ledger import Intent, Ledger, LedgerUnavailable, ProcessReport, Recorded
-from gomail.settlement import DeadLetter
+from gomail.outcome import Outcome, OutcomeClass
+from gomail.settlement import DeadLetter, LetGo
 from gomail.status import after_attempt, after_burial
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ class Scribe:
             ticket.known = known.get(routed.letter.id)
             if ticket.known is not None and ticket.known.possible_duplicate:
                 log.info("message %s: it may have been sent before", routed.letter.id)
+        # Left without an outcome, the attempt would make the next one a possible duplicate.
+        self._record([one for send in sends if (one := self._unused(*send))], lambda: None)
 
     def _intent(self, routed: Routed) -> Intent:
         letter = routed.letter
@@ -173,6 +176,14 @@ class Scribe:
             to_email=letter.email.to_email,
             about=about(letter.email),
         )
+
+    def _unused(self, routed: Routed, ticket: Ticket) -> Recorded | None:
+        """The end of an attempt that was noted too late to begin; None where none was noted."""
+        known = ticket.known
+        if not ticket.unused or known is None or known.ended is not None or known.under_way:
+            return None
+        why = Outcome(OutcomeClass.FAILED, code=NOT_BEGUN, detail="the ledger answered too late")
+        return self._attempted(Settlement(routed.letter, LetGo(), Attempt(routed, why, ticket)))
 
     # -- failures ------------------------------------------------------------------------------
 

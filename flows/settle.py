@@ -151,14 +151,17 @@ class Settler:
         answers = await self._answers("delete", queue, self._queue.delete(queue, handles))
         settled: list[_Item] = []
         again: list[_Item] = []
+        deleted: list[_Item] = []
         for item in items:
             fault = answers.get(item.receipt.handle, UNANSWERED)
             (again if fault and not fault.permanent else settled).append(item)
-            if fault and fault.permanent:
+            if fault is None:
+                deleted.append(item)
+            elif fault.permanent:
                 # The handle is dead: the message shows again, is recognised and deleted then.
                 log.warning("delete of %s: %s %s", item.letter.id, fault.code, fault.text)
         self._put_away(settled)
-        self._forget_payloads(settled)
+        self._forget_payloads(deleted)
         if again:
             tries = max(item.tries for item in again) + 1
             pause = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(tries - 1, 10))

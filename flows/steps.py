@@ -62,10 +62,14 @@ def judge(desk: Desk, attempts: list[Attempt]) -> list[Settlement]:
 
 def _report(settlements: Sequence[Settlement]) -> None:
     """One line a batch; each message at DEBUG. Neither addresses nor bodies are logged."""
-    counts = Counter((one.provider, one.outcome.kind) for one in settlements if one.outcome)
+    counts = Counter(
+        (one.provider, one.outcome.kind) for one in settlements if one.outcome and not one.held_back
+    )
     parts = [f"{provider} {kind} {count}" for (provider, kind), count in sorted(counts.items())]
     if ended := sum(bool(one.attempt and one.attempt.ended_before) for one in settlements):
         parts.append(f"{ended} not sent: the ledger knows their end")
+    if held := sum(one.held_back and not isinstance(one.decision, LetGo) for one in settlements):
+        parts.append(f"{held} held back unsent")
     if late := sum(isinstance(one.decision, LetGo) for one in settlements):
         parts.append(f"{late} let go unsent: received too long ago")
     log.info("%s", ", ".join(parts))

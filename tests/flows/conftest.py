@@ -4,6 +4,7 @@ import pytest
 
 from tests.flows import running
 from tests.flows.fake_ledger import FakeLedger
+from tests.flows.fake_payloads import FakePayloads
 from tests.flows.running import World
 
 
@@ -18,6 +19,13 @@ def ledger(world, tmp_path):
     world.ledger = FakeLedger(tmp_path)
     yield world.ledger
     world.ledger.close_all()
+
+
+@pytest.fixture
+def payloads(world):
+    """The world's payload store."""
+    world.payloads = FakePayloads()
+    return world.payloads
 
 
 @pytest.fixture(params=["one_worker", "two_workers", "two_processes"])

@@ -19,6 +19,7 @@ from gomail.email import encode
 from gomail.settings import Settings
 from tests.builders import message
 from tests.flows.fake_ledger import FakeLedger
+from tests.flows.fake_payloads import FakePayloads
 from tests.flows.fakes import FakeProvider, FakeQueue
 
 PATIENCE_SECONDS = 10
@@ -33,6 +34,7 @@ def settings(
     queues: Mapping[str, Any] | None = None,
     health: Mapping[str, Any] | None = None,
     patience: float = 5.0,
+    bucket: str = "",
     **given: Any,
 ) -> Settings:
     """Settings of a flow over two queues and two providers; further names are `dispatch`'s.
@@ -46,17 +48,19 @@ def settings(
         dispatch=given,
         health=health or {},
         ledger={"patience": patience},
+        payloads={"bucket": bucket},
     )
 
 
 @dataclass
 class World:
-    """What is around the dataflow: the queues, the providers, and a ledger where there is one."""
+    """What is around the dataflow: the queues, the providers, and what else there may be."""
 
     queue: FakeQueue = field(default_factory=lambda: FakeQueue(ONE, TWO, DEAD))
     ses: FakeProvider = field(default_factory=lambda: FakeProvider("ses"))
     sendgrid: FakeProvider = field(default_factory=lambda: FakeProvider("sendgrid"))
     ledger: FakeLedger | None = None
+    payloads: FakePayloads | None = None
 
     @property
     def providers(self) -> dict[str, FakeProvider]:
@@ -122,6 +126,7 @@ class Process:
             queue=Reach(world.queue, self._died),
             providers={name: Reach(one, self._died) for name, one in world.providers.items()},
             ledger=Reach(world.ledger, self._died) if world.ledger else None,
+            payloads=Reach(world.payloads, self._died) if world.payloads else None,
         )
         self.error: BaseException | None = None
         self._dataflow = wire(self.parts)
@@ -311,4 +316,6 @@ def dispatching(
                 provider.release()
             if one.ledger is not None:
                 one.ledger.release()
+            if one.payloads is not None:
+                one.payloads.release()
         dispatch.close()
