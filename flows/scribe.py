@@ -90,8 +90,13 @@ class Scribe:
             ticket.known = known.get(routed.letter.id)
             if ticket.known is not None and ticket.known.possible_duplicate:
                 log.info("message %s: it may have been sent before", routed.letter.id)
-        # Left without an outcome, the attempt would make the next one a possible duplicate.
-        self._record([one for send in sends if (one := self._unused(*send))], lambda: None)
+        if unused := [
+            one
+            for routed, ticket in sends
+            if ticket.unused and (one := self._unused(routed, ticket))
+        ]:
+            # Before the next intents: left without an outcome, it would look like a send to them.
+            await self._tell_records(unused)
 
     def _intent(self, routed: Routed) -> Intent:
         letter = routed.letter
@@ -180,7 +185,7 @@ class Scribe:
     def _unused(self, routed: Routed, ticket: Ticket) -> Recorded | None:
         """The end of an attempt that was noted too late to begin; None where none was noted."""
         known = ticket.known
-        if not ticket.unused or known is None or known.ended is not None or known.under_way:
+        if known is None or known.ended is not None or known.under_way:
             return None
         why = Outcome(OutcomeClass.FAILED, code=NOT_BEGUN, detail="the ledger answered too late")
         return self._attempted(Settlement(routed.letter, LetGo(), Attempt(routed, why, ticket)))

@@ -25,8 +25,13 @@ class Stop:
         self._then: list[Callable[[], None]] = []
 
     def then(self, function: Callable[[], None]) -> None:
-        """Have a function called when the stop is asked for."""
+        """Have a function called when the stop is asked for; at once where it has been.
+
+        One that comes at that very moment may be called twice.
+        """
         self._then.append(function)
+        if self.asked:
+            function()
 
     def ask(self) -> None:
         """Begin to drain."""

@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from gomail.email import encode
+from gomail.email import Message, encode
 from gomail.errors import QueueUnavailable
-from tests.builders import message, outcome
+from tests.builders import email, message, outcome
 from tests.flows.fake_ledger import Deaf, Down, Silent
 from tests.flows.fakes import HangForEver, answering
 from tests.flows.running import ONE, World, dispatching, settings
@@ -34,7 +34,7 @@ def dies(world, *, when, given=None):
 
 def finishes(world, *, given=None):
     """A fresh process, which knows what the ledger knows, does the rest; what it sent."""
-    next_one = World(queue=world.queue, ledger=world.ledger)
+    next_one = World(queue=world.queue, ledger=world.ledger, payloads=world.payloads)
     for name, provider in world.providers.items():
         next_one.providers[name].script = provider.script
     with dispatching(next_one, given=given) as second:
@@ -243,6 +243,109 @@ def test_what_may_not_be_sent_twice_is_a_dead_letter_where_a_process_died_before
     assert second.calls == []
     assert len(world.dead) == 1
     assert ledger.record_of("m-0").status == "failed"
+
+
+# -- payloads and schedules ------------------------------------------------------------------------
+
+
+STORE = settings(bucket="emails")
+
+
+def large(world):
+    """One email whose large parts are in the payload store."""
+    world.queue.put(ONE, world.payloads.keep("m-0"))
+
+
+def test_while_its_payload_is_fetched_nothing_is_sent_twice_and_flagged_for_nothing(
+    world, ledger, payloads
+):
+    large(world)
+    payloads.hold("get")
+    dies(world, when=lambda: payloads.got, given=STORE)
+    payloads.release()
+
+    second = finishes(world, given=STORE)
+
+    assert (world.calls, second.accepted) == ([], ["m-0"])
+    assert ledger.history("m-0") == ("sent", [None, "accepted"])
+    assert ledger.is_flagged("m-0")
+
+
+def test_while_its_payload_is_fetched_what_must_not_be_sent_twice_is_a_dead_letter_and_keeps_it(
+    world, ledger, payloads
+):
+    """The ledger cannot know that no send followed the intent."""
+    large(world)
+    payloads.hold("get")
+    strict = settings(bucket="emails", on_unknown="dead-letter")
+    dies(world, when=lambda: payloads.got, given=strict)
+    payloads.release()
+
+    second = finishes(world, given=strict)
+
+    assert (world.calls, second.calls, len(world.dead)) == ([], [], 1)
+    assert ledger.history("m-0")[0] == "failed"
+    assert "gomail/m-0" in payloads.stored
+
+
+def test_after_the_delete_and_before_its_payload_is_removed_only_the_payload_is_left(
+    world, ledger, payloads
+):
+    large(world)
+    payloads.hold("remove")
+    dies(world, when=lambda: world.accepted and world.left == 0, given=STORE)
+
+    second = finishes(world, given=STORE)
+
+    assert (world.accepted, second.calls, world.dead) == (["m-0"], [], [])
+    assert ledger.history("m-0") == ("sent", ["accepted"])
+    assert "gomail/m-0" in payloads.stored  # swept by its age
+
+
+def test_after_the_record_and_before_the_delete_the_payload_is_not_fetched_again(
+    world, ledger, payloads
+):
+    large(world)
+    ledger.always(Deaf(), "record")
+    dies(world, when=lambda: ledger.told_ids("sent"), given=STORE)
+
+    second = finishes(world, given=STORE)
+
+    assert (world.accepted, second.calls, world.dead) == (["m-0"], [], [])
+    assert payloads.got == ["gomail/m-0"]
+
+
+def scheduled(world):
+    """One email whose time has come, as the release puts it on a queue."""
+    due = int(time.time() * 1_000) - 1_000
+    world.queue.put(ONE, encode(Message("m-0", email(send_at=due))))
+
+
+def test_what_is_put_on_a_queue_again_before_the_ledger_knew_of_the_first_is_sent_once(
+    world, ledger
+):
+    scheduled(world)
+    first = finishes(world)
+    scheduled(world)
+
+    second = finishes(world)
+
+    assert (first.accepted, second.calls, world.dead) == (["m-0"], [], [])
+    assert ledger.history("m-0") == ("sent", ["accepted"])
+
+
+def test_after_the_end_of_what_has_expired_is_noted_and_before_its_delete_it_is_not_sent(
+    world, ledger
+):
+    late = int(time.time() * 1_000) - 1_000
+    world.queue.put(ONE, encode(Message("m-0", email(expires_at=late))))
+    ledger.always(Deaf(), "record")
+    dies(world, when=lambda: ledger.told_ids("expired"))
+
+    second = finishes(world)
+
+    assert (second.calls, len(world.dead)) == ([], 2)
+    assert ledger.history("m-0") == ("expired", [])
 
 
 # -- two processes at once, and a ledger that is down ------------------------------------------

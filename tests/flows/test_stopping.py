@@ -4,6 +4,7 @@ from threading import Event
 
 import pytest
 
+from flows.receive import LetterSource
 from gomail.queue import Fault
 from tests.builders import outcome
 from tests.flows.fakes import HangForEver, answering
@@ -17,6 +18,23 @@ def test_an_idle_flow_ends_as_soon_as_its_long_polls_do(world, by):
         dispatch.until(lambda: world.queue.open_polls == 2)
 
         assert dispatch.end() < 1.5
+
+
+def test_a_flow_that_is_asked_to_stop_before_it_reads_ends_without_reading(world, monkeypatch):
+    may_read, open_reader = Event(), LetterSource.build_part
+
+    def later(*args):
+        may_read.wait()
+        return open_reader(*args)
+
+    monkeypatch.setattr(LetterSource, "build_part", later)
+    with dispatching(world) as dispatch:
+        ids = world.mail(2)
+        dispatch.ask_to_stop()
+        may_read.set()
+        dispatch.wait_for_end()
+
+    assert (world.calls, world.left) == ([], len(ids))
 
 
 def test_long_polls_that_stay_open_are_closed_after_two_seconds(world):
