@@ -214,10 +214,15 @@ def post_email(api: str, number: int) -> str | None:
         return None
 
 
-def eventually(question: Callable[[], Any], explain: Callable[[], str] = str) -> Any:
+def eventually(
+    question: Callable[[], Any],
+    explain: Callable[[], str] = str,
+    *,
+    patience: float = PATIENCE_SECONDS,
+) -> Any:
     """Ask until the answer is true, or fail."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     while not (answer := question()):
-        assert time.monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {explain()}"
+        assert time.monotonic() < deadline, f"not within {patience} s: {explain()}"
         threading.Event().wait(0.02)
     return answer
