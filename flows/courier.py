@@ -95,7 +95,7 @@ class Courier:
         elif known.unanswered and self._desk.rules.policy_for(letter).dead_letter_unknown:
             end = may_have_been_sent("unanswered", "an earlier attempt was never answered")
             return _not_begun(routed, ticket, end)
-        if is_over(letter.email, self._desk.wall()):
+        if letter.email.expires_at and is_over(letter.email, self._desk.wall()):
             return _not_begun(routed, ticket, expired())
         return None
 
