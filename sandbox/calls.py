@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections import Counter
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Calls:
@@ -24,15 +29,19 @@ class Calls:
         self.failed: Counter[int] = Counter()
         self.operations: Counter[str] = Counter()
 
-    def begin(self) -> None:
-        """A call has come."""
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """One call, for the length of the block; whoever leaves before its end is counted."""
         self.calls += 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
-
-    def end(self) -> None:
-        """A call is over, answered or not."""
-        self.in_flight -= 1
+        try:
+            yield
+        except CancelledError:
+            self.left += 1
+            raise
+        finally:
+            self.in_flight -= 1
 
     def described(self) -> dict[str, Any]:
         """The counts as JSON shows them."""

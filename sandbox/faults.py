@@ -45,6 +45,15 @@ class QueueSwitches:
     partial_failure_rate: float = 0.0
     operations: tuple[str, ...] | None = None
 
+    def strikes(self) -> Strikes:
+        """Deals out what hits whole calls."""
+        rates = {
+            "reset": self.reset_rate,
+            "throttle": self.throttle_rate,
+            "error": self.error_rate,
+        }
+        return Strikes(rates)
+
 
 AnySwitches = Switches | QueueSwitches
 _S = TypeVar("_S", Switches, QueueSwitches)

@@ -99,17 +99,12 @@ class ProviderEndpoint:
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one call."""
         calls = self.calls
-        calls.begin()
-        try:
-            return await self._answer(request)
-        except Rejected as rejection:
-            calls.failed[rejection.status] += 1
-            return self.dialect.rejected(rejection)
-        except asyncio.CancelledError:
-            calls.left += 1
-            raise
-        finally:
-            calls.end()
+        with calls.one():
+            try:
+                return await self._answer(request)
+            except Rejected as rejection:
+                calls.failed[rejection.status] += 1
+                return self.dialect.rejected(rejection)
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         payload = await request.read()

@@ -19,7 +19,7 @@ from xml.etree import ElementTree as ET
 from aiohttp import web
 
 from sandbox.calls import Calls
-from sandbox.faults import QueueSwitches, Strikes
+from sandbox.faults import QueueSwitches
 from sandbox.http import cut
 from sandbox.objects import KeyTooLong, Listed, Objects
 
@@ -68,28 +68,17 @@ class S3Endpoint:
     def set(self, switches: QueueSwitches) -> None:
         """Replace the faults; their counters begin anew."""
         self._switches = switches
-        self._strikes = Strikes(
-            {
-                "reset": switches.reset_rate,
-                "throttle": switches.throttle_rate,
-                "error": switches.error_rate,
-            }
-        )
+        self._strikes = switches.strikes()
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one call."""
         calls = self.calls
-        calls.begin()
-        try:
-            return await self._answer(request)
-        except Refused as refusal:
-            calls.failed[refusal.status] += 1
-            return _refusal(refusal)
-        except asyncio.CancelledError:
-            calls.left += 1
-            raise
-        finally:
-            calls.end()
+        with calls.one():
+            try:
+                return await self._answer(request)
+            except Refused as refusal:
+                calls.failed[refusal.status] += 1
+                return _refusal(refusal)
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         bucket, key = _target(request)

@@ -49,29 +49,20 @@ class SqsEndpoint:
     def set(self, switches: QueueSwitches) -> None:
         """Replace the faults; their counters begin anew."""
         self._switches = switches
-        self._strikes = Strikes(
-            {
-                "reset": switches.reset_rate,
-                "throttle": switches.throttle_rate,
-                "error": switches.error_rate,
-            }
-        )
+        self._strikes = switches.strikes()
         self._entry_strikes = Strikes({"entry": switches.partial_failure_rate})
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one call."""
         calls = self.calls
-        calls.begin()
-        try:
-            return await self._answer(request)
-        except Refused as refusal:
-            calls.failed[refusal.status] += 1
-            return self._error(refusal.code, refusal.legacy_code, refusal.message, refusal.status)
-        except asyncio.CancelledError:
-            calls.left += 1
-            raise
-        finally:
-            calls.end()
+        with calls.one():
+            try:
+                return await self._answer(request)
+            except Refused as refusal:
+                calls.failed[refusal.status] += 1
+                return self._error(
+                    refusal.code, refusal.legacy_code, refusal.message, refusal.status
+                )
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         name = request.headers.get("X-Amz-Target", "").removeprefix(_TARGET_PREFIX)
