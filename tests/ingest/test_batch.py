@@ -14,27 +14,10 @@ from gomail.queue import Fault
 from ingest import answers
 from ingest.batch import id_of
 from tests.ingest import scripted
-from tests.ingest.ledgers import app_over, breakable, local_client
-from tests.ingest.scripted import FIELDS, ScriptedQueue
+from tests.ingest.scripted import FIELDS
 
 KEY = {"Idempotency-Key": "july"}
 NOT_AN_ADDRESS = "To email is not a valid email"
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    return breakable(tmp_path)
-
-
-@pytest.fixture
-def queue():
-    return ScriptedQueue()
-
-
-@pytest.fixture
-def client(ledger, queue):
-    with local_client(app_over(ledger, queue)) as client:
-        yield client
 
 
 def one(place=0, **fields):

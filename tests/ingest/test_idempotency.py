@@ -15,7 +15,7 @@ from ingest.idempotency import BadKey, Keys, fingerprint, key_of
 from ingest.quiet import QuietLog
 from tests.ingest import scripted
 from tests.ingest.ledgers import app_over, breakable, local_client, told
-from tests.ingest.scripted import ScriptedQueue, email, settle
+from tests.ingest.scripted import email, settle
 
 EMAIL = Email("shop@example.com", "ada@example.com", "Hello")
 KEY = {"Idempotency-Key": "order-7"}
@@ -40,22 +40,6 @@ def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr("ingest.send.time", clock)
     return clock
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    return breakable(tmp_path)
-
-
-@pytest.fixture
-def queue():
-    return ScriptedQueue()
-
-
-@pytest.fixture
-def client(ledger, queue):
-    with local_client(app_over(ledger, queue)) as client:
-        yield client
 
 
 def post(client, key="order-7", **fields):

@@ -19,25 +19,9 @@ from tests.ingest.ledgers import (
     queued,
     told,
 )
-from tests.ingest.scripted import ScriptedQueue, email
+from tests.ingest.scripted import email
 
 HOUR = 3_600
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    return breakable(tmp_path)
-
-
-@pytest.fixture
-def queue():
-    return ScriptedQueue()
-
-
-@pytest.fixture
-def client(ledger, queue):
-    with local_client(app_over(ledger, queue)) as client:
-        yield client
 
 
 def at(seconds):

@@ -1,9 +1,6 @@
 """Two services behind one contract: the sandbox as a process, and moto over HTTP."""
 
 import asyncio
-import logging
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
 from typing import Any
@@ -11,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials as BotocoreCredentials
 from botocore.session import Session
-from moto.server import ThreadedMotoServer
 
 from gomail.aws import Credentials
 from gomail.http import AiohttpTransport
 from gomail.queue.sqs import SqsQueue, open_queue
+from tests import servers
 
 REGION = "eu-west-1"
 Scenario = Callable[[SqsQueue, str], Awaitable[Any]]
@@ -30,24 +27,14 @@ MOTO_DEVIATES = {
 
 @pytest.fixture(scope="session")
 def sandbox_url() -> Iterator[str]:
-    command = [sys.executable, "-m", "sandbox", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = process.stdout.readline()
-            assert line.startswith("sandbox ready on "), line
-            yield line.split()[-1]
-        finally:
-            process.terminate()
+    with servers.sandbox() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with servers.moto() as url:
+        yield url
 
 
 @pytest.fixture(params=["sandbox", "moto"])
