@@ -8,7 +8,6 @@ asked for it through its lane.
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from flows.desk import Desk, Lane, is_over
 from flows.loop import Loop
@@ -58,11 +57,11 @@ class Courier:
         self._loop.call(self._receive, lane, batch)
 
     def _receive(self, lane: Lane, batch: Sequence[Routed]) -> None:
-        latest = self._desk.monotonic() + self._send_timeout + SETTLING_MARGIN
-        timely = [routed for routed in batch if routed.letter.deadline >= latest]
-        for routed in batch:
-            if routed.letter.deadline < latest:
-                lane.attempts.append(Attempt(routed, None))
+        now = self._desk.monotonic()
+        timely = [routed for routed in batch if self._in_time(routed, now)]
+        if len(timely) < len(batch):
+            late = [routed for routed in batch if not self._in_time(routed, now)]
+            lane.attempts.extend(Attempt(routed, None) for routed in late)
         if self._scribe is None:
             self._begin(lane, [(routed, Ticket()) for routed in timely])
         elif timely:
@@ -111,7 +110,10 @@ class Courier:
         if self._fetcher is None:
             remedy = "it refers to a payload and no store is configured; set payloads.bucket"
             return _not_begun(routed, ticket, DeadLetter(remedy, "no-payload-store"))
-        in_time = partial(self._in_time, routed)
+
+        def in_time() -> bool:
+            return self._in_time(routed, self._desk.monotonic())
+
         try:
             async with self._fetcher.whole(light, claim, in_time=in_time) as email:
                 if email is None or not in_time():
@@ -129,10 +131,9 @@ class Courier:
             later = Return(backoff(routed.letter.receive_count, self._desk.random))
             return _not_begun(routed, ticket, later)
 
-    def _in_time(self, routed: Routed) -> bool:
+    def _in_time(self, routed: Routed, now: float) -> bool:
         """Whether it stays hidden for as long as a send and its settlement may take."""
-        left = routed.letter.deadline - self._desk.monotonic()
-        return left >= self._send_timeout + SETTLING_MARGIN
+        return routed.letter.deadline - now >= self._send_timeout + SETTLING_MARGIN
 
     async def _timed(self, routed: Routed, ticket: Ticket, email: Email) -> Attempt:
         began = self._desk.monotonic()
