@@ -13,7 +13,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from ingest.failover import Verdict
+from ingest.verdict import Verdict
 
 JSON = "application/json"
 

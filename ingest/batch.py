@@ -18,12 +18,12 @@ from uuid_utils import uuid7
 from gomail.email import Email, Faults
 from ingest import answers
 from ingest.bodies import whole
-from ingest.failover import Verdict
 from ingest.idempotency import BadKey, fingerprint_of_batch, key_of
 from ingest.judging import Judge
 from ingest.openapi_batch import BATCH_REQUEST, BATCH_RESPONSES
 from ingest.parts import Parts, parts_of
 from ingest.taking import Ready, prepared, take_all
+from ingest.verdict import Verdict
 
 MOST = 100
 """Emails in a batch; their ids have room for 256."""

@@ -18,8 +18,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from gomail.queue import BATCH, Entry
-from ingest.failover import Verdict, Verdicts
 from ingest.quiet import QuietLog
+from ingest.verdict import Verdict, Verdicts
 
 MOST_IN_FLIGHT = 16
 """Batches under way at once."""

@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 
+from gomail.email import is_id
 from gomail.ledger import Cancellation
 from ingest import answers
 from ingest.asking import within
@@ -17,8 +18,6 @@ from ingest.parts import Memory, parts_of
 
 PATIENCE = 5.0
 """Seconds for a cancellation to be on the ledger's disk."""
-
-_LONGEST_ID = 100
 
 
 def add_routes(app: FastAPI) -> None:
@@ -35,7 +34,7 @@ async def cancel_email(request: Request) -> Response:
     if memory is None:
         return answers.no_ledger()
     email_id = request.path_params["id"]
-    if len(email_id) > _LONGEST_ID or not email_id.isprintable():
+    if not is_id(email_id):
         return answers.base_error(HTTPStatus.NOT_FOUND, answers.NO_SUCH_EMAIL)
     match await within(PATIENCE, _cancel(memory, email_id)):
         case Cancellation.CANCELED:

@@ -8,15 +8,12 @@ time-out a queue may have taken it all the same; the dispatcher knows such copie
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from enum import Enum, auto
 
 from gomail.errors import QueueError
 from gomail.queue import Entry, Fault, Sender
 from ingest.quiet import QuietLog
 from ingest.rota import Rota
-
-Verdicts = dict[str, "Verdict"]
-"""What became of each message, by its id."""
+from ingest.verdict import Verdict, Verdicts
 
 # An attempt may use this much of the time that is left while there is another queue to try.
 _SHARE = 0.5
@@ -27,20 +24,6 @@ _PAUSE_SECONDS = 0.5
 
 _OVERSIZE_CODES = {"BatchRequestTooLong", "MessageTooLong"}
 _CHARACTER_CODES = {"InvalidMessageContents"}
-
-
-class Verdict(Enum):
-    """What the client is told about its message."""
-
-    QUEUED = auto()
-    FORBIDDEN_CHARACTERS = auto()
-    TOO_LARGE = auto()
-    ATTACHMENTS_TOO_LARGE = auto()
-    """For a queue, and there is no payload store."""
-    UNAVAILABLE = auto()
-    LEDGER_UNAVAILABLE = auto()
-    NO_LEDGER = auto()
-    """It is for later, and there is no ledger that could keep it."""
 
 
 class Failover:

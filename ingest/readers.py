@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from gomail.email import is_id
 from gomail.settings import Settings
 from ingest import answers, listing, local, shown
 from ingest.asking import ASKED, within
@@ -16,8 +17,6 @@ from ingest.feed import Full
 from ingest.openapi_readers import EMAIL_ROUTE, EMAILS_ROUTE, EVENTS_ROUTE, STATS_ROUTE
 from ingest.parts import Memory, parts_of
 from ingest.stream import EventStream
-
-_LONGEST_ID = 100
 
 
 def add_routes(app: FastAPI, settings: Settings) -> None:
@@ -50,7 +49,7 @@ class Readers:
             # The neighbours' addresses, `POST /email/send` and `/batch`, with the wrong method.
             raise HTTPException(405, headers={"Allow": "POST"})
         memory = self._memory(request)
-        if len(email_id) > _LONGEST_ID or not email_id.isprintable():
+        if not is_id(email_id):
             _unknown()
         note = memory.notes.get(email_id)
         found = await within(ASKED, memory.ledger.email(email_id))

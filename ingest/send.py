@@ -16,12 +16,12 @@ from uuid_utils import uuid7
 from gomail.email import Email, Faults, NotAnEmail, has_forbidden_characters
 from ingest import answers
 from ingest.bodies import whole
-from ingest.failover import Verdict
 from ingest.idempotency import BadKey, fingerprint, key_of
 from ingest.judging import Judge
 from ingest.openapi import SEND_REQUEST, SEND_RESPONSES
 from ingest.parts import Parts, parts_of
 from ingest.taking import Ready, prepared, take
+from ingest.verdict import Verdict
 
 
 def add_routes(app: FastAPI) -> None:

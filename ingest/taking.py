@@ -18,12 +18,10 @@ from gomail.ledger import LedgerUnavailable, Queued, Scheduled
 from gomail.payloads import PayloadUnavailable
 from gomail.queue import LONGEST_DELAY, Entry
 from ingest.asking import ASKED, within
-from ingest.failover import Verdict
 from ingest.parts import Memory, Parts
+from ingest.verdict import Verdict, Verdicts
 
 _log = logging.getLogger(__name__)
-
-Verdicts = dict[str, Verdict]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from gomail.email.model import (
 from gomail.email.reading import Faults, read
 from gomail.email.shapes import NotAnEmail
 from gomail.email.texts import HEADER_LIMIT, has_forbidden_characters
-from gomail.email.wire import VERSION, Unreadable, decode, encode, pack, unpack, wire_fields
+from gomail.email.wire import VERSION, Unreadable, decode, encode, is_id, pack, unpack, wire_fields
 
 __all__ = [
     "HEADER_LIMIT",
@@ -34,6 +34,7 @@ __all__ = [
     "decode",
     "encode",
     "has_forbidden_characters",
+    "is_id",
     "pack",
     "read",
     "unpack",

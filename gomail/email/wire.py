@@ -33,6 +33,11 @@ class Unreadable(ValueError):
     """A queue message that is no email; the text is the reason for the dead-letter queue."""
 
 
+def is_id(text: str) -> bool:
+    """Whether a message may have this id: 1 to 100 printable ASCII characters."""
+    return _ID.fullmatch(text) is not None
+
+
 def encode(message: Message) -> str:
     """The message as it stands on the queue: JSON in plain ASCII, which SQS always takes."""
     fields = wire_fields(message.email)
@@ -62,7 +67,7 @@ def decode(body: str, *, queue_message_id: str) -> Message:
     if isinstance(version, bool) or version not in (VERSION, VERSION_MORE):
         raise Unreadable(f"format version {version!r} is not known to this dispatcher")
     message_id = request.get("id", queue_message_id)
-    if not isinstance(message_id, str) or not _ID.fullmatch(message_id):
+    if not isinstance(message_id, str) or not is_id(message_id):
         raise Unreadable("`id` is not a string of 1 to 100 printable ASCII characters")
     return Message(message_id, _email(request), _string(request.get("acceptedAt")))
 

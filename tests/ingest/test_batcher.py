@@ -7,8 +7,8 @@ import pytest
 
 from ingest import batcher as batching
 from ingest.batcher import Batcher
-from ingest.failover import Verdict
 from ingest.quiet import QuietLog
+from ingest.verdict import Verdict
 from tests.ingest.scripted import ScriptedClock, settle
 
 # The first leaves alone, all others by ten.

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from gomail.errors import QueueUnavailable
 from gomail.queue import BATCH, Fault
 from ingest.batcher import BATCH_BYTES, Batcher
-from ingest.failover import Failover, Verdict
+from ingest.failover import Failover
 from ingest.quiet import QuietLog
 from ingest.rota import Rota
+from ingest.verdict import Verdict
 from tests.ingest.scripted import Q1, Q2, ScriptedClock, ScriptedQueue, settle
 
 TAKEN, PASSING, BAD, SILENT = "taken", "passing", "bad", "silent"

@@ -5,9 +5,10 @@ import logging
 
 from gomail.errors import QueueUnavailable
 from gomail.queue import Entry, Fault
-from ingest.failover import Failover, Verdict
+from ingest.failover import Failover
 from ingest.quiet import QuietLog
 from ingest.rota import Rota
+from ingest.verdict import Verdict
 from tests.ingest import scripted
 from tests.ingest.scripted import Q1, Q2, ScriptedClock, ScriptedQueue
 
