@@ -14,7 +14,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import bytewax.operators as op
@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from flows import steps
 from flows.courier import Courier
-from flows.desk import Desk, Rules
+from flows.desk import Able, Desk, Rules
 from flows.loop import Loop
 from flows.loopback import AttemptSource, ProviderSink
 from flows.payloads import Fetcher
@@ -33,7 +33,6 @@ from flows.settle import Settler, SettleSink
 from flows.stopping import Stop
 from flows.verdicts import Told, ViewSink, to_every_worker
 from gomail.aws import Signer, endpoint, find_credentials
-from gomail.email import Email
 from gomail.errors import ConfigurationError
 from gomail.health import Thresholds
 from gomail.http import AiohttpTransport, Transport
@@ -41,13 +40,14 @@ from gomail.ledger import Ledger
 from gomail.ledger.table import open_ledger
 from gomail.payloads import Payloads
 from gomail.payloads.table import open_payloads
+from gomail.provider_settings import SesSettings
 from gomail.providers import Provider
-from gomail.providers.table import Supplies
+from gomail.providers.table import Supplies, outlets
 from gomail.providers.table import build as make
 from gomail.queue import Queue
 from gomail.queue.sqs import open_queue
 from gomail.release import Releaser
-from gomail.settings import SETTLING_MARGIN, SesSettings, Settings, load, provider_keys
+from gomail.settings import SETTLING_MARGIN, Settings, load, provider_keys
 from gomail.settlement import Policy
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def wire(parts: Parts) -> Dataflow:
     routed = op.flat_map_batch("route", read, steps.logged(functools.partial(steps.route, desk)))
     for name in sorted(desk.all):
         mine = op.flat_map_batch(f"for_{name}", routed, functools.partial(steps.letters_for, name))
-        op.output(name, mine, ProviderSink(desk, parts.courier))
+        op.output(f"send_{name}", mine, ProviderSink(desk, parts.courier))
 
     attempts = op.input("outcomes", dataflow, AttemptSource(desk, parts.stop.over))
     judge = steps.logged(functools.partial(steps.judge, desk))
@@ -154,10 +154,11 @@ def assemble(
     providers: Mapping[str, Provider],
     ledger: Ledger | None = None,
     payloads: Payloads | None = None,
+    able: Able | None = None,
 ) -> Parts:
     """The parts over given adapters."""
     dispatch = settings.dispatch
-    desk = Desk(_rules(settings), able=_able(providers))
+    desk = Desk(_rules(settings), able=able or outlets(settings).able)
     stop = Stop(dispatch.drain_timeout)
     scribe = _scribe(settings, loop, desk, ledger) if ledger else None
     fetcher = Fetcher(payloads, most_bytes=_payload_bytes(settings)) if payloads else None
@@ -301,12 +302,3 @@ def _thresholds(settings: Settings) -> Thresholds:
         round_size=health.round_size,
         round_seconds=health.round_seconds,
     )
-
-
-def _able(providers: Mapping[str, Provider]) -> Callable[[Email], frozenset[str]]:
-    def able(email: Email) -> frozenset[str]:
-        return frozenset(
-            name for name, provider in providers.items() if provider.why_unable(email) is None
-        )
-
-    return able

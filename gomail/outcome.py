@@ -42,6 +42,8 @@ class Outcome:
     """Seconds the provider asked to be left alone."""
     account_fault: bool = False
     """A failure that every message would meet: bad key, suspended, sending paused."""
+    mend: str = ""
+    """Where an operator has something to mend: what, in one sentence without a full stop."""
 
 
 DETAIL_LIMIT = 300

@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -30,6 +28,7 @@ from pydantic_settings import (
 )
 
 from gomail.errors import ConfigurationError
+from gomail.provider_settings import KEY_VARIABLES, Part, ProviderSettings, Url, key_variable
 
 DEFAULT_FILE = "bytewax.yaml"
 PREFIX = "GOMAIL_"
@@ -42,16 +41,8 @@ SETTLING_MARGIN = 5.0
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+ProviderName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
 
-
-def _http_url(value: str) -> str:
-    url = urlsplit(value)
-    if url.scheme not in {"http", "https"} or not url.netloc:
-        raise ValueError("is not an http(s) URL")
-    return value
-
-
-Url = Annotated[str, AfterValidator(_http_url)]
 
 LEDGER_PASSWORD_VARIABLE = "LEDGER_PASSWORD"  # noqa: S105 - the name of a variable, no secret
 """Where the password of a ledger that has one is found."""
@@ -77,11 +68,7 @@ def _ledger_url(value: str) -> str:
 LedgerUrl = Annotated[str, AfterValidator(_ledger_url)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class QueueSettings(_Part):
+class QueueSettings(Part):
     """The SQS queues between the API and the dispatcher."""
 
     urls: list[Url] = Field(
@@ -121,42 +108,7 @@ class QueueSettings(_Part):
         return self
 
 
-class SesSettings(_Part):
-    """Amazon SES, v2 API."""
-
-    kind: Literal["ses"] = Field(default="ses", description="Which provider this is.")
-    weight: Annotated[float, Field(gt=0)] = Field(
-        default=1.0, description="Its share of the mail, relative to the others' weights."
-    )
-    region: str | None = Field(default=None, description="AWS region; that of `aws` if left out.")
-    configuration_set: str | None = Field(
-        default=None, description="SES configuration set named in every send."
-    )
-    endpoint_url: Url | None = Field(
-        default=None, description="Another SES endpoint, for example the sandbox's."
-    )
-
-
-class SendGridSettings(_Part):
-    """Twilio SendGrid, v3 API. Its key comes from the environment: `SENDGRID_API_KEY`."""
-
-    kind: Literal["sendgrid"] = Field(default="sendgrid", description="Which provider this is.")
-    weight: Annotated[float, Field(gt=0)] = Field(
-        default=1.0, description="Its share of the mail, relative to the others' weights."
-    )
-    base_url: Url = Field(
-        default="https://api.sendgrid.com",
-        description="`https://api.eu.sendgrid.com` for EU subusers; or the sandbox's.",
-    )
-
-
-ProviderSettings = Annotated[SesSettings | SendGridSettings, Field(discriminator="kind")]
-
-KEY_VARIABLES: dict[str, str] = {"sendgrid": "SENDGRID_API_KEY"}
-"""Where each kind of provider that has a key of its own finds it."""
-
-
-class IngestSettings(_Part):
+class IngestSettings(Part):
     """The HTTP API."""
 
     max_body_bytes: Count = Field(
@@ -182,7 +134,7 @@ class IngestSettings(_Part):
     )
 
 
-class DispatchSettings(_Part):
+class DispatchSettings(Part):
     """The dataflow that sends."""
 
     visibility_timeout: Annotated[int, Field(ge=1, le=43_200)] = Field(
@@ -237,7 +189,7 @@ class DispatchSettings(_Part):
         return self
 
 
-class HealthSettings(_Part):
+class HealthSettings(Part):
     """When a provider counts as unhealthy, and when as healthy again."""
 
     failure_ratio: Ratio = Field(
@@ -254,13 +206,35 @@ class HealthSettings(_Part):
     round_seconds: Seconds = Field(
         default=1.0, description="Seconds after its first outcome at which a round closes anyway."
     )
+    least_failures: Count = Field(
+        default=10,
+        description="Failures that those rounds must hold together. It keeps a provider that fails "
+        "now and then healthy where little mail is sent, and a round is one email.",
+    )
     probe_interval: Seconds = Field(
         default=1.0,
         description="Seconds between two probes of an unhealthy provider, ± 20 %, a worker.",
     )
+    ramp: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=60.0,
+        description="Seconds in which a provider that is healthy again comes back to its share.",
+    )
+    slow_after: Seconds = Field(
+        default=3.0, description="Seconds after which a send counts as slow."
+    )
+    slow_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.2,
+        description="A provider of whose recent sends more than this part was slow gets a tenth of "
+        "its share, unless all are slow.",
+    )
+    alert_after: Seconds = Field(
+        default=300.0,
+        description="Seconds for which others may cover for an unhealthy provider before the log, "
+        "a metric and `GET /stats` give an alert.",
+    )
 
 
-class LedgerSettings(_Part):
+class LedgerSettings(Part):
     """What became of each email, kept for whoever asks. Mail never waits for it."""
 
     url: LedgerUrl = Field(
@@ -279,7 +253,7 @@ class LedgerSettings(_Part):
     )
 
 
-class PayloadSettings(_Part):
+class PayloadSettings(Part):
     """Where emails go that are too large for a queue: an S3 bucket."""
 
     bucket: str = Field(
@@ -302,7 +276,7 @@ class PayloadSettings(_Part):
     )
 
 
-class AwsSettings(_Part):
+class AwsSettings(Part):
     """Amazon Web Services; credentials come from where boto3 finds them."""
 
     region: str = Field(
@@ -324,9 +298,10 @@ class Settings(BaseSettings):
     )
 
     queues: QueueSettings
-    providers: dict[str, ProviderSettings] = Field(
+    providers: dict[ProviderName, ProviderSettings] = Field(
         min_length=1,
-        description="The ways out, by name. The name is the kind unless `kind` says otherwise.",
+        description="The ways out, by name. The name is the kind unless `kind` says otherwise: "
+        "several of one kind, such as SES in two regions, have names of their own.",
     )
     aws: AwsSettings = AwsSettings()
     ingest: IngestSettings = IngestSettings()
@@ -401,7 +376,7 @@ def provider_keys(
     wanted = {
         name: variable
         for name, provider in settings.providers.items()
-        if (variable := KEY_VARIABLES.get(provider.kind))
+        if (variable := key_variable(provider))
     }
     missing = [
         f"providers.{name} has no key; set {variable} in the environment, or remove the provider"

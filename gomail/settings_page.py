@@ -1,21 +1,19 @@
 """Shows the settings to people: docs/configuration.md from the model, and those in force."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from gomail.provider_settings import KEY_VARIABLES, PROVIDER_KINDS, key_variable
 from gomail.settings import (
     DEFAULT_FILE,
     FILE_VARIABLE,
-    KEY_VARIABLES,
     LEDGER_PASSWORD_VARIABLE,
     PREFIX,
-    SendGridSettings,
-    SesSettings,
     Settings,
     load,
 )
@@ -44,13 +42,13 @@ Another variable that begins with `{PREFIX}` stops the start: it is most likely 
 """  # noqa: E501 - rows of a table
 
 _TABLE = "| key | default | meaning |\n|---|---|---|"
-_PROVIDERS: Mapping[str, type[BaseModel]] = {"ses": SesSettings, "sendgrid": SendGridSettings}
 
 
 def page() -> str:
     """The text of docs/configuration.md."""
     keys = "\n".join(
-        f"| `{variable}` | Key of every provider of kind `{kind}`. Only the dispatcher needs it. |"
+        f"| `{variable}` | Key of a provider of kind `{kind}`, unless its `key_variable` names "
+        "another. Only the dispatcher needs it. |"
         for kind, variable in sorted(KEY_VARIABLES.items())
     )
     return "\n".join([_HEAD.replace("{keys}", keys), *_sections()])
@@ -65,9 +63,7 @@ def effective() -> str:
     settings = load()
     text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False).rstrip()
     wanted = sorted(
-        variable
-        for provider in settings.providers.values()
-        if (variable := KEY_VARIABLES.get(provider.kind))
+        variable for provider in settings.providers.values() if (variable := key_variable(provider))
     )
     secrets = [f"# {name}: {'set' if os.environ.get(name) else 'NOT SET'}" for name in wanted]
     return "\n".join([text, *secrets])
@@ -87,7 +83,7 @@ def _sections() -> Iterator[str]:
 
 def _providers(field: FieldInfo) -> str:
     parts = [f"## `providers`\n\n{field.description}\n"]
-    for kind, model in _PROVIDERS.items():
+    for kind, model in PROVIDER_KINDS.items():
         rows = _rows(f"providers.{kind}.", model.model_fields.items())
         parts.append(_written(f"`providers.{kind}`", _doc(model), rows).replace("## ", "### ", 1))
     return "\n".join(parts)

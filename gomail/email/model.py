@@ -89,6 +89,10 @@ class Email:
     """Not to be sent after."""
     on_unknown: str = ""
     """`retry` or `dead-letter`; empty for what the settings say."""
+    only: tuple[str, ...] = ()
+    """Names of the providers it may go to; empty for all."""
+    exclude: tuple[str, ...] = ()
+    """Names of providers it may not go to."""
     claim: Claim | None = None
     """Where its large parts are, while they are not here."""
 

@@ -7,19 +7,19 @@ real key and no real email leaves the machine.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
-from gomail.settings import (
-    FILE_VARIABLE,
-    PREFIX,
+from gomail.provider_settings import (
+    KEY_VARIABLES,
     ProviderSettings,
-    SendGridSettings,
     SesSettings,
-    Settings,
-    load,
+    SmtpSettings,
+    key_variable,
 )
+from gomail.settings import FILE_VARIABLE, PREFIX, Settings, load
 
 QUEUES = ("emails-1", "emails-2")
 DEAD_LETTER = "emails-dead-letter"
@@ -27,7 +27,8 @@ BUCKET = "emails"
 REGION = "us-east-1"
 
 _ACCOUNT = "000000000000"
-_OWN = tuple(prefix.casefold() for prefix in (PREFIX, "AWS_", "SENDGRID_", "LEDGER_"))
+_PREFIXES = (PREFIX, "AWS_", "LEDGER_", "SENDGRID_", *KEY_VARIABLES.values())
+_OWN = tuple(prefix.casefold() for prefix in _PREFIXES)
 
 
 def persons_settings() -> Settings:
@@ -100,16 +101,20 @@ def environment(configuration: Path, persons: Mapping[str, str]) -> dict[str, st
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "SENDGRID_API_KEY": "sandbox",
+        **dict.fromkeys(KEY_VARIABLES.values(), "sandbox"),
     }
 
 
 def _at_sandbox(provider: ProviderSettings, sandbox: str) -> dict[str, Any]:
+    own: dict[str, Any]
     match provider:
         case SesSettings():
             own = {"endpoint_url": sandbox}
-        case SendGridSettings():
-            own = {"base_url": sandbox}
+        case SmtpSettings():
+            url = urlsplit(sandbox)
+            own = {"host": url.hostname, "port": (url.port or 0) + 1, "security": "none"}
         case _:
-            assert_never(provider)
+            own = {"base_url": sandbox}
+    if key_variable(provider):
+        own["key_variable"] = KEY_VARIABLES[provider.kind]  # the person's own stays out of it
     return provider.model_dump(mode="json") | own

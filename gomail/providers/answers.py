@@ -50,6 +50,10 @@ class Row:
     field: str = ""
     """The beginning of the field's name."""
     account_fault: bool = False
+    mend: str = ""
+    """What an operator has to mend, in one sentence without a full stop; for account faults."""
+    source: str = ""
+    """Where it is known from: a page of the provider's, a report, the specification."""
 
     def fits(self, answer: Answer) -> bool:
         """Whether all that this row names is so."""
@@ -97,6 +101,7 @@ def judge(answer: Answer, rows: Iterable[Row]) -> Outcome:
         detail=answer.text or f"HTTP {answer.status} without a readable reason",
         retry_after=_pause(row.kind, answer.headers),
         account_fault=row.account_fault,
+        mend=row.mend,
     )
 
 

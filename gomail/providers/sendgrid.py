@@ -17,8 +17,9 @@ from gomail.http import Response, Transport
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.headers import own_headers
+from gomail.providers.limits import size_limit
 from gomail.providers.mailbox import address, one_line, quoted
-from gomail.providers.sending import HttpProvider, Signer, size_limit
+from gomail.providers.sending import HttpProvider, Signer
 
 PATH = "/v3/mail/send"
 
@@ -53,7 +54,6 @@ def sendgrid(name: str, *, base_url: str, key: SecretStr, transport: Transport) 
         sign=bearer(key),
         translate=translate,
         classify=classify,
-        unable=why_unable,
     )
 
 

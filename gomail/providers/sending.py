@@ -1,8 +1,8 @@
 """What all HTTP providers share: one email, one exchange, and whatever happens an outcome.
 
-A provider adds three pure functions: translate (email → JSON), classify (answer → outcome) and
-unable (what it can never carry). What is secret, a key or a signature, joins only in `sign`, after
-translation, so that no payload and no `repr` can hold it.
+A provider adds two pure functions, translate (email → request body) and classify (answer →
+outcome), and what can be asked about the account. What is secret, a key or a signature, joins only
+in `sign`, after translation, so that no payload and no `repr` can hold it.
 """
 
 import logging
@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from traceback import extract_tb
 
-from gomail.email import Email, Message
+from gomail.email import Message
 from gomail.errors import MaybeSent, NotSent
 from gomail.http import Response, Transport
 from gomail.outcome import Outcome, OutcomeClass, clip
+from gomail.providers import Finding, Level, Limits
 from gomail.providers.answers import printable
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,25 @@ JSON_HEADERS: Mapping[str, str] = {
     "Accept": "application/json",
 }
 
-_SECRET_HEADERS = frozenset({"authorization", "x-amz-security-token"})
+_SECRET_HEADERS = frozenset(
+    {"authorization", "x-amz-security-token", "x-postmark-server-token", "api-key"}
+)
+_ASK_SECONDS = 10.0  # for a question about the account
 # Shorter pieces of a secret header are words such as "Bearer", not secrets.
 _SHORTEST_SECRET = 8
+
+
+def no_headers(_message: Message) -> Mapping[str, str]:
+    """No headers beside those of every send."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One GET about the account, and what its answer means. `read` gets every complete answer."""
+
+    url: str
+    read: Callable[[Response], list[Finding]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +59,14 @@ class HttpProvider:
     sign: Signer = field(repr=False)
     translate: Callable[[Message], bytes] = field(repr=False)
     classify: Callable[[Response], Outcome] = field(repr=False)
-    unable: Callable[[Email], str | None] = field(repr=False)
-
-    def why_unable(self, email: Email) -> str | None:
-        """Why it could never carry this email, as a sentence; None where it can."""
-        return self.unable(email)
+    headers: Mapping[str, str] = field(default_factory=lambda: JSON_HEADERS, repr=False)
+    """Of every send; says what `translate` writes."""
+    headers_for: Callable[[Message], Mapping[str, str]] = field(default=no_headers, repr=False)
+    """Of the send of one message, beside `headers`, such as an idempotency key."""
+    questions: tuple[Question, ...] = field(default=(), repr=False)
+    """What `check` asks."""
+    limits_url: str = field(default="", repr=False)
+    read_limits: Callable[[Response], Limits | None] = field(default=lambda _: None, repr=False)
 
     async def send(self, message: Message, *, timeout: float) -> Outcome:
         """Try once, within `timeout` seconds; raises nothing but a cancellation."""
@@ -55,11 +75,42 @@ class HttpProvider:
         except Exception as error:  # noqa: BLE001 - no input may end the process
             return self._untranslated(message, error)
         try:
-            headers = self.sign("POST", self.url, JSON_HEADERS, body)
+            wanted = {**self.headers, **self.headers_for(message)}
+            headers = self.sign("POST", self.url, wanted, body)
         except Exception as error:  # noqa: BLE001 - credentials can be missing in many ways
             return self._unsigned(message, error)
         outcome = await self._exchange(message, headers, body, timeout)
         return _presentable(outcome, headers) if outcome.detail else outcome
+
+    async def limits(self) -> Limits | None:
+        """What the account is allowed; None where the provider does not say, or not just now."""
+        if not self.limits_url:
+            return None
+        try:
+            return self.read_limits(await self._ask(self.limits_url))
+        except Exception as error:  # noqa: BLE001 - what was known before stays in force
+            log.warning("%s: cannot ask for its limits: %s", self.name, _words(error))
+            return None
+
+    async def check(self) -> list[Finding]:
+        """Whether mail could go out now, without sending any."""
+        findings: list[Finding] = []
+        for question in self.questions:
+            try:
+                findings += question.read(await self._ask(question.url))
+            except Exception as error:  # noqa: BLE001 - told to the person who checks
+                findings.append(Finding(Level.BAD, f"cannot be asked: {_words(error)}"))
+                break
+        return findings
+
+    async def close(self) -> None:
+        """The transport is not its own."""
+
+    async def _ask(self, url: str) -> Response:
+        headers = self.sign("GET", url, {"Accept": "application/json"}, b"")
+        return await self.transport.request(
+            "GET", url, headers=headers, body=b"", timeout=_ASK_SECONDS
+        )
 
     async def _exchange(
         self, message: Message, headers: Mapping[str, str], body: bytes, timeout: float
@@ -109,38 +160,6 @@ class HttpProvider:
             _kind(error),
             _place(error),
         )
-
-
-def size_limit(
-    limit: int, sentence: str, *, texts_in_base64: bool
-) -> Callable[[Email], str | None]:
-    """A `why_unable` that says `sentence` of every email above `limit` bytes.
-
-    Attachments count as base64; texts do where the limit is on what the provider makes of them.
-    """
-    weight = _in_base64 if texts_in_base64 else int
-
-    def unable(email: Email) -> str | None:
-        # A character is at most four bytes, six in base64: texts of a usual size are never encoded
-        # for this.
-        plain = not email.attachments and email.claim is None
-        if plain and 6 * (len(email.body) + len(email.html)) <= limit:
-            return None
-        files = sum(_in_base64(attachment.size) for attachment in email.attachments)
-        return sentence if weight(_text_bytes(email, files)) + files > limit else None
-
-    return unable
-
-
-def _text_bytes(email: Email, files: int) -> int:
-    """Bytes of both texts; where they are in the payload store, what is no file there."""
-    if email.claim is not None:
-        return max(0, email.claim.size - files)
-    return len(email.body.encode(errors="replace")) + len(email.html.encode(errors="replace"))
-
-
-def _in_base64(size: int) -> int:
-    return (size + 2) // 3 * 4
 
 
 def _whole(message: Message) -> Message:

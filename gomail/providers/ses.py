@@ -17,7 +17,6 @@ from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.headers import own_headers
 from gomail.providers.mailbox import mailbox, one_line
 from gomail.providers.sending import HttpProvider, Signer
-from gomail.providers.ses_limits import why_unable
 
 PATH = "/v2/email/outbound-emails"
 
@@ -112,7 +111,6 @@ def ses(
         sign=sign,
         translate=translator(configuration_set),
         classify=classify,
-        unable=why_unable,
     )
 
 

@@ -6,7 +6,7 @@ its quotas page; the endings those of its page on unsupported attachment types.
 
 from gomail.email import Attachment, Email
 from gomail.providers.headers import own_headers
-from gomail.providers.sending import size_limit
+from gomail.providers.limits import size_limit
 
 LIMIT = 40_000_000  # a message, after base64
 MOST_HEADERS = 15  # with our id's

@@ -1,4 +1,4 @@
-"""Which kinds of provider there are, and how each is made. Adding one is a line here.
+"""Which kinds of provider there are, how each is made and what it can carry. Adding one is a row.
 
 Only composition roots import this: everything else knows the port in `gomail.providers`.
 """
@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from gomail.eligibility import Outlet, Outlets, WhyUnable
 from gomail.errors import ConfigurationError
 from gomail.http import Transport
-from gomail.providers import Provider
-from gomail.providers.sendgrid import sendgrid
+from gomail.provider_settings import ProviderSettings, SendGridSettings, SesSettings, key_variable
+from gomail.providers import Provider, sendgrid, ses, ses_limits
 from gomail.providers.sending import Signer
-from gomail.providers.ses import ses
-from gomail.settings import ProviderSettings, SendGridSettings, SesSettings
+from gomail.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +31,28 @@ class Supplies:
     """AWS: the endpoint in that region, used where the settings name no other."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of provider."""
+
+    make: Callable[[str, Any, Supplies], Provider]
+    """From name, that kind's settings, supplies.
+
+    Raises:
+        ConfigurationError: something it needs is missing.
+    """
+    unable: Callable[[Any], WhyUnable]
+    """From that kind's settings: why it could never carry an email."""
+    idempotent: bool = False
+    """Whether a repeated send with the same id is recognised, so that an attempt whose outcome is
+    unknown is best repeated here."""
+
+
 def _ses(name: str, settings: SesSettings, supplies: Supplies) -> Provider:
     endpoint = settings.endpoint_url or supplies.endpoint
     if supplies.sign is None or not endpoint:
         raise ConfigurationError(f"providers.{name} needs AWS credentials and a region; set them")
-    return ses(
+    return ses.ses(
         name,
         endpoint=endpoint,
         configuration_set=settings.configuration_set,
@@ -45,18 +62,25 @@ def _ses(name: str, settings: SesSettings, supplies: Supplies) -> Provider:
 
 
 def _sendgrid(name: str, settings: SendGridSettings, supplies: Supplies) -> Provider:
-    if supplies.key is None:
-        raise ConfigurationError(f"providers.{name} has no key; set SENDGRID_API_KEY")
-    return sendgrid(
-        name, base_url=settings.base_url, key=supplies.key, transport=supplies.transport
+    return sendgrid.sendgrid(
+        name,
+        base_url=settings.base_url,
+        key=_key(name, settings, supplies),
+        transport=supplies.transport,
     )
 
 
-KINDS: dict[str, Callable[[str, Any, Supplies], Provider]] = {
-    "ses": _ses,
-    "sendgrid": _sendgrid,
+def _key(name: str, settings: ProviderSettings, supplies: Supplies) -> SecretStr:
+    if supplies.key is None:
+        raise ConfigurationError(f"providers.{name} has no key; set {key_variable(settings)}")
+    return supplies.key
+
+
+KINDS: dict[str, Kind] = {
+    "ses": Kind(make=_ses, unable=lambda _: ses_limits.why_unable),
+    "sendgrid": Kind(make=_sendgrid, unable=lambda _: sendgrid.why_unable),
 }
-"""A factory for every kind in the settings: name, that kind's settings, supplies."""
+"""Every kind in the settings."""
 
 
 def build(name: str, settings: ProviderSettings, supplies: Supplies) -> Provider:
@@ -65,4 +89,12 @@ def build(name: str, settings: ProviderSettings, supplies: Supplies) -> Provider
     Raises:
         ConfigurationError: something it needs is missing; the text says what to set.
     """
-    return KINDS[settings.kind](name, settings, supplies)
+    return KINDS[settings.kind].make(name, settings, supplies)
+
+
+def outlets(settings: Settings) -> Outlets:
+    """What the configured providers may and can carry; needs no key."""
+    return Outlets(
+        Outlet(name, KINDS[one.kind].unable(one), frozenset(one.from_domains))
+        for name, one in settings.providers.items()
+    )

@@ -5,7 +5,8 @@ import stat
 from pydantic import BaseModel
 
 from gomail import settings_page
-from gomail.settings import KEY_VARIABLES, SendGridSettings, SesSettings, Settings
+from gomail.provider_settings import KEY_VARIABLES, PROVIDER_KINDS
+from gomail.settings import Settings
 from tests.docs.pages import ROOT, text
 from tests.local.running import command
 
@@ -17,8 +18,8 @@ def keys(model, prefix=""):
         elif name != "providers":
             yield f"{prefix}{name}", field.description
     if model is Settings:
-        yield from keys(SesSettings, "providers.ses.")
-        yield from keys(SendGridSettings, "providers.sendgrid.")
+        for kind, part in PROVIDER_KINDS.items():
+            yield from keys(part, f"providers.{kind}.")
 
 
 def test_the_page_is_current():

@@ -16,6 +16,7 @@ from typing import TypeVar
 from gomail.email import Email, Message
 from gomail.errors import QueueRefused, QueueUnavailable
 from gomail.outcome import Outcome, OutcomeClass
+from gomail.providers import Finding
 from gomail.queue import BATCH, Entry, Fault, QueueInfo, Received
 
 LIMIT = 1_048_576
@@ -360,6 +361,15 @@ class FakeProvider:
 
     def why_unable(self, email: Email) -> str | None:
         return self.unable(email)
+
+    async def limits(self) -> None:
+        return None
+
+    async def check(self) -> list[Finding]:
+        return []
+
+    async def close(self) -> None:
+        pass
 
     async def send(self, message: Message, *, timeout: float) -> Outcome:
         self.calls.append(message.id)

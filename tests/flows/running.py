@@ -15,7 +15,7 @@ from bytewax.testing import cluster_main, run_main
 
 from flows.dispatch import Parts, assemble, wire
 from flows.loop import Loop
-from gomail.email import encode
+from gomail.email import Email, encode
 from gomail.settings import Settings
 from tests.builders import message
 from tests.flows.fake_ledger import FakeLedger
@@ -65,6 +65,10 @@ class World:
     @property
     def providers(self) -> dict[str, FakeProvider]:
         return {"ses": self.ses, "sendgrid": self.sendgrid}
+
+    def able(self, email: Email) -> frozenset[str]:
+        """The providers that can carry it."""
+        return frozenset(name for name, one in self.providers.items() if not one.why_unable(email))
 
     def mail(
         self, count: int = 1, *, first: int = 0, queues: Sequence[str] = (ONE, TWO)
@@ -127,6 +131,7 @@ class Process:
             providers={name: Reach(one, self._died) for name, one in world.providers.items()},
             ledger=Reach(world.ledger, self._died) if world.ledger else None,
             payloads=Reach(world.payloads, self._died) if world.payloads else None,
+            able=world.able,
         )
         self.error: BaseException | None = None
         self._dataflow = wire(self.parts)

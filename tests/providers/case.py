@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gomail.eligibility import WhyUnable
 from gomail.email import Email, Message
 from gomail.http import Response, Transport
 from gomail.outcome import OutcomeClass
@@ -52,6 +53,7 @@ class Case:
     """A refusal that repeats the headers it was sent."""
     secrets: tuple[str, ...]
     empty_subject: str
+    unable: WhyUnable
     body_limit: int
     examples: tuple[Example, ...]
 

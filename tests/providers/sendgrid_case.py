@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from gomail.http import Response, Transport
 from gomail.outcome import OutcomeClass as Is
-from gomail.providers.sendgrid import sendgrid
+from gomail.providers.sendgrid import sendgrid, why_unable
 from gomail.providers.sending import HttpProvider
 from tests.providers.case import Case, Example, Seen
 from tests.providers.scripted import Request, response
@@ -183,6 +183,7 @@ SENDGRID = Case(
     echo=echo,
     secrets=(KEY,),
     empty_subject="(no subject)",
+    unable=why_unable,
     body_limit=30_000_000,
     examples=EXAMPLES,
 )

@@ -11,6 +11,7 @@ from gomail.http import Response, Transport
 from gomail.outcome import OutcomeClass as Is
 from gomail.providers.sending import HttpProvider
 from gomail.providers.ses import ses
+from gomail.providers.ses_limits import why_unable
 from tests.providers.case import Case, Example, Seen
 from tests.providers.scripted import Request, response
 
@@ -317,6 +318,7 @@ SES = Case(
     echo=echo,
     secrets=(SIGNATURE, TOKEN),
     empty_subject="",
+    unable=why_unable,
     body_limit=30_000_000,
     examples=EXAMPLES,
 )

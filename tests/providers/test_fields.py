@@ -222,8 +222,8 @@ def test_every_field_of_an_email_is_one_of_these_or_older():
     older = {"from_email", "from_name", "to_email", "to_name", "subject", "body"}
     named = {name for given in FIELDS.values() for name in given}
 
-    # A claim says where parts of an email are: what is sent has none of it.
-    assert named | older | {"claim"} == set(Email.__slots__)
+    # A claim says where parts of an email are, the other two where it may go: neither is sent.
+    assert named | older | {"claim", "only", "exclude"} == set(Email.__slots__)
 
 
 def test_a_request_with_every_field_is_valid_by_the_model_of_ses():

@@ -20,7 +20,7 @@ MIB = 1_048_576
 
 
 def unable(case: Case, **given):
-    return case.build(ScriptedTransport(case.accepted)).why_unable(email(**given))
+    return case.unable(email(**given))
 
 
 def file(size=5, *, filename="a.pdf", content_type="application/pdf", content="JVBERi0="):
