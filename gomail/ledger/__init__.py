@@ -257,6 +257,19 @@ class ExitReport:
     room: int
     paused_for: float
     """Seconds; 0 where it is not paused."""
+    share: float = 0.0
+    """Its part of the mail just now, from 0 to 1, while all have room."""
+    rate: float | None = None
+    """Recipients a second that it gets at most just now; None for no limit."""
+    slow: bool = False
+    """It gets less because many of its sends took long."""
+    unhealthy_since: int = 0
+    """When its verdict became unhealthy; 0 while it is healthy."""
+    why: str = ""
+    """What it said last that made it so."""
+    mend: str = ""
+    """What an operator has to mend, while the account is at fault."""
+    mend_since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +293,34 @@ class Stats:
     possible_duplicates: int = 0
     processes: tuple[ProcessReport, ...] = ()
     """Reports not older than 30 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Recipients that are to be sent to through one provider, within its rate and quota."""
+
+    provider: str
+    count: int
+    rate: float | None = None
+    """Recipients a second; None for any."""
+    burst: int = 1
+    """Recipients that may follow each other at once."""
+    quota: int | None = None
+    """Recipients in 24 hours, of all who take; None for any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When what was taken may be sent."""
+
+    delay: float
+    """Seconds from now; 0 for at once."""
+    over_quota: bool = False
+    """The quota is used up: nothing was taken."""
+
+
+LONGEST_TURN = 60.0
+"""Seconds: a turn further away than that is left over from a clock that was set back."""
 
 
 class ClaimState(StrEnum):
@@ -377,6 +418,17 @@ class Ledger(Protocol):
         more than `REDRIVEN_AFTER` later than at first, has been redriven by an operator: that is
         noted as an attempt without provider and with the code `REDRIVEN`, receives count anew, and
         the send is noted.
+        """
+        ...
+
+    async def take(self, takes: Sequence[Take], *, now: int) -> list[Turn]:
+        """Share out the rate and quota of providers among all processes; atomic, in this order.
+
+        The generic cell rate algorithm (ITU-T I.371): each provider has a time `due` at which what
+        was taken so far is paid for. What is taken may be sent at max(now, due - (burst - 1) /
+        rate), and `due` becomes max(now, due) + count / rate. A `due` more than `LONGEST_TURN`
+        after now counts as now. Takes with different rates share one `due`. The quota counts whole
+        hours, so that it is kept in any 24 hours. Redis goes by its own clock, not by `now`.
         """
         ...
 
