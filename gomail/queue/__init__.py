@@ -57,6 +57,30 @@ class QueueInfo:
     max_message_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueDescription:
+    """How a queue is set up, and what is on it; counts are approximate, times in seconds."""
+
+    arn: str
+    waiting: int
+    hidden: int
+    """Received and not settled yet, or returned with a delay."""
+    delayed: int
+    """Sent with a delay that is not over."""
+    max_message_bytes: int
+    visibility: int
+    """For which a receive hides a message if it does not say otherwise."""
+    retention: int
+    """After which a message is forgotten, wherever it is."""
+    delay: int
+    """For which a new message is hidden if it does not say otherwise."""
+    fifo: bool
+    dead_letter_arn: str = ""
+    """Where the redrive policy leads; empty without one."""
+    max_receives: int = 0
+    """After more receives than this a message goes there."""
+
+
 class Sender(Protocol):
     """What the API and dead-lettering need."""
 
@@ -88,6 +112,14 @@ class Inspector(Protocol):
 
     async def info(self, queue: str) -> QueueInfo:
         """Ask the queue's attributes."""
+        ...
+
+
+class Describer(Protocol):
+    """What a check of the set-up needs."""
+
+    async def describe(self, queue: str) -> QueueDescription:
+        """Ask everything that a queue says of itself."""
         ...
 
 

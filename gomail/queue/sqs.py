@@ -25,7 +25,7 @@ from gomail.aws import (
 from gomail.errors import QueueError, QueueRefused, QueueUnavailable, TransportError
 from gomail.http import Response, Transport
 from gomail.outcome import clip
-from gomail.queue import BATCH, Entry, Fault, QueueInfo, Received
+from gomail.queue import BATCH, Entry, Fault, QueueDescription, QueueInfo, Received
 
 BATCH_BYTES = 1_048_576
 """Most bytes of one message, and of all messages of one batched call, in UTF-8."""
@@ -85,7 +85,7 @@ T = TypeVar("T")
 
 
 class SqsQueue:
-    """Implements `gomail.queue.Queue`; a queue is named by its URL."""
+    """Implements `gomail.queue.Queue` and `Describer`; a queue is named by its URL."""
 
     def __init__(self, service: Service, *, call_timeout: float = _CALL_SECONDS) -> None:
         self._service = service
@@ -147,6 +147,13 @@ class SqsQueue:
         names = ["ApproximateNumberOfMessages", "MaximumMessageSize"]
         question = {"QueueUrl": queue, "AttributeNames": names}
         return await self._call("GetQueueAttributes", question, _info, timeout=self._call_timeout)
+
+    async def describe(self, queue: str) -> QueueDescription:
+        """Ask everything that a queue says of itself."""
+        question = {"QueueUrl": queue, "AttributeNames": ["All"]}
+        return await self._call(
+            "GetQueueAttributes", question, _description, timeout=self._call_timeout
+        )
 
     async def _send_group(
         self, queue: str, group: Sequence[Entry], deadline: float
@@ -347,6 +354,24 @@ def _info(answer: Any) -> QueueInfo:
     return QueueInfo(
         waiting=int(attributes["ApproximateNumberOfMessages"]),
         max_message_bytes=int(attributes["MaximumMessageSize"]),
+    )
+
+
+def _description(answer: Any) -> QueueDescription:
+    attributes = answer["Attributes"]
+    redrive = orjson.loads(attributes.get("RedrivePolicy") or "{}")
+    return QueueDescription(
+        arn=attributes["QueueArn"],
+        waiting=int(attributes["ApproximateNumberOfMessages"]),
+        hidden=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+        delayed=int(attributes["ApproximateNumberOfMessagesDelayed"]),
+        max_message_bytes=int(attributes["MaximumMessageSize"]),
+        visibility=int(attributes["VisibilityTimeout"]),
+        retention=int(attributes["MessageRetentionPeriod"]),
+        delay=int(attributes["DelaySeconds"]),
+        fifo=attributes.get("FifoQueue") == "true",
+        dead_letter_arn=redrive.get("deadLetterTargetArn", ""),
+        max_receives=int(redrive.get("maxReceiveCount", 0)),
     )
 
 

@@ -1,6 +1,7 @@
 """What every queue behind the port does, asked of the sandbox and of moto alike."""
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -222,6 +223,35 @@ def test_an_outdated_handle_hides_nothing(ask):
         assert await take(queue, url, wait=0) == []
 
     ask(scenario)
+
+
+def test_a_description_tells_how_a_queue_is_set_up_and_what_is_on_it(ask, client, new_name):
+    dead = client.create_queue(QueueName=new_name())["QueueUrl"]
+    arn = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
+    dead_arn = arn["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": "1000"})
+    given = {"RedrivePolicy": redrive, "VisibilityTimeout": "40", "DelaySeconds": "5"}
+
+    async def scenario(queue, url):
+        client.set_queue_attributes(QueueUrl=url, Attributes=given)
+        await queue.send(url, [Entry("late", "late")], timeout=5)
+        return await queue.describe(url)
+
+    described = ask(scenario)
+
+    assert (described.waiting, described.hidden, described.delayed) == (0, 0, 1)
+    assert (described.visibility, described.delay, described.retention) == (40, 5, 345_600)
+    assert (described.dead_letter_arn, described.max_receives) == (dead_arn, 1000)
+    assert not described.fifo
+
+
+def test_a_description_of_a_plain_queue_has_no_redrive(ask):
+    async def scenario(queue, url):
+        return await queue.describe(url)
+
+    described = ask(scenario)
+
+    assert (described.dead_letter_arn, described.max_receives) == ("", 0)
 
 
 def test_info_tells_the_backlog_and_the_size_limit(ask, client):

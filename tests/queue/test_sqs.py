@@ -80,8 +80,14 @@ CALLS: dict[str, Callable[[SqsQueue], Awaitable[Any]]] = {
     "delete": lambda queue: queue.delete(URL, ["one", "two"]),
     "hide": lambda queue: queue.hide(URL, {"one": 0, "two": 900}),
     "info": lambda queue: queue.info(URL),
+    "describe": lambda queue: queue.describe(URL),
 }
 BATCHED = ["send", "delete", "hide"]
+
+
+def test_a_redrive_policy_that_is_no_object_is_no_answer():
+    with pytest.raises(QueueUnavailable, match="not an answer of SQS"):
+        ask(Scripted(ok({"Attributes": DESCRIBED | {"RedrivePolicy": "[1]"}})), CALLS["describe"])
 
 
 def send(count: int = 2) -> Callable[[SqsQueue], Awaitable[Any]]:
@@ -382,6 +388,17 @@ BOTO_CALLS = {
     "info": lambda sqs: sqs.get_queue_attributes(
         QueueUrl=URL, AttributeNames=["ApproximateNumberOfMessages", "MaximumMessageSize"]
     ),
+    "describe": lambda sqs: sqs.get_queue_attributes(QueueUrl=URL, AttributeNames=["All"]),
+}
+DESCRIBED = {
+    "QueueArn": "arn:aws:sqs:eu-west-1:123456789012:emails",
+    "ApproximateNumberOfMessages": "1",
+    "ApproximateNumberOfMessagesNotVisible": "2",
+    "ApproximateNumberOfMessagesDelayed": "3",
+    "MaximumMessageSize": "1048576",
+    "VisibilityTimeout": "30",
+    "MessageRetentionPeriod": "345600",
+    "DelaySeconds": "0",
 }
 ANSWERS = {
     "send": sent(0, 1),
@@ -389,6 +406,7 @@ ANSWERS = {
     "delete": ok({"Successful": []}),
     "hide": ok({"Successful": []}),
     "info": ok({"Attributes": {"ApproximateNumberOfMessages": "1", "MaximumMessageSize": "2"}}),
+    "describe": ok({"Attributes": DESCRIBED}),
 }
 
 
