@@ -15,13 +15,15 @@ from pydantic import SecretStr
 from gomail.email import Attachment, Email, Mailbox, Message
 from gomail.http import Response, Transport
 from gomail.outcome import Outcome, OutcomeClass
+from gomail.providers import Finding, Level
 from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.headers import own_headers
 from gomail.providers.limits import size_limit
 from gomail.providers.mailbox import address, one_line, quoted
-from gomail.providers.sending import HttpProvider, Signer
+from gomail.providers.sending import HttpProvider, Question, Signer
 
 PATH = "/v3/mail/send"
+SCOPES = "/v3/scopes"
 
 LIMIT = 30_000_000  # "less than 30 MB", the whole email (Mail Send limitations page)
 
@@ -32,16 +34,66 @@ NO_SUBJECT = "(no subject)"  # an empty one is a 400
 # sender's name they work as they are, and quotes would be shown (sendgrid-php #897).
 _MISREAD_IN_NAMES = re.compile(r'[(),:;<>@\[\]"\\]')
 
+_ERRORS = "SendGrid's page of Mail Send errors"
+_CREDITS = "the plan's emails are used up: buy more or a larger plan in SendGrid's billing settings"
+
 ROWS = (
-    # With 401 (sendgrid-nodejs #1032, sendgrid-python #242).
-    Row(kind=OutcomeClass.QUOTA, text=r"^maximum credits exceeded"),
-    # With 403; field "from" (Sender Identity page).
-    Row(kind=OutcomeClass.UNSUITABLE, text=r"^the from address does not match a verified"),
-    Row(kind=OutcomeClass.UNSUITABLE, statuses=(403,), field="from"),
-    # A block for a while, with 403 (Mail Send errors page).
-    Row(kind=OutcomeClass.THROTTLED, statuses=(403,), text=r"too many bad requests"),
-    # The account's data lives in another region than the URL (Mail Send errors page).
-    Row(kind=OutcomeClass.FAILED, statuses=(451,), account_fault=True),
+    Row(
+        kind=OutcomeClass.QUOTA,
+        text=r"^maximum credits exceeded",
+        mend=_CREDITS,
+        source="sendgrid-nodejs #1032 and sendgrid-python #242, with 401",
+    ),
+    Row(
+        kind=OutcomeClass.QUOTA,
+        text=r"^you('ve| have) exceeded your messaging limits",
+        mend=_CREDITS,
+        source="sendgrid-php #931, with 403",
+    ),
+    Row(
+        kind=OutcomeClass.UNSUITABLE,
+        text=r"^the from address does not match a verified",
+        source="SendGrid's page on Sender Identity, with 403",
+    ),
+    Row(
+        kind=OutcomeClass.UNSUITABLE,
+        statuses=(403,),
+        field="from",
+        source="SendGrid's page on Sender Identity: the field of an identity that is not verified",
+    ),
+    # A block for a while.
+    Row(
+        kind=OutcomeClass.THROTTLED,
+        statuses=(403,),
+        text=r"too many bad requests",
+        source=_ERRORS,
+    ),
+    # A single one may be SendGrid's own slip amid good answers (sendgrid-nodejs #970); an account
+    # is not at fault before two emails have met it.
+    Row(
+        kind=OutcomeClass.FAILED,
+        statuses=(401,),
+        account_fault=True,
+        mend="SendGrid refuses the API key: look whether it is complete and still among the "
+        "account's keys, or make a new one with Mail Send",
+        source="SendGrid's OpenAPI description",
+    ),
+    Row(
+        kind=OutcomeClass.FAILED,
+        statuses=(403,),
+        account_fault=True,
+        mend="SendGrid forbids sending: give the API key Mail Send, and look in SendGrid's console "
+        "whether the account is under review and which IP addresses may call",
+        source=_ERRORS,
+    ),
+    Row(
+        kind=OutcomeClass.FAILED,
+        statuses=(451,),
+        account_fault=True,
+        mend="the account's data lives in another region of SendGrid's: set base_url to that "
+        "region's, such as https://api.eu.sendgrid.com",
+        source=_ERRORS,
+    ),
 )
 
 
@@ -54,6 +106,7 @@ def sendgrid(name: str, *, base_url: str, key: SecretStr, transport: Transport) 
         sign=bearer(key),
         translate=translate,
         classify=classify,
+        questions=(Question(base_url.rstrip("/") + SCOPES, read_scopes),),
     )
 
 
@@ -156,6 +209,31 @@ def classify(response: Response) -> Outcome:
     return judge(answer, ROWS)
 
 
+def read_scopes(response: Response) -> list[Finding]:
+    """What the key may do; SendGrid tells every key its own scopes."""
+    if response.status != 200:  # noqa: PLR2004 - the only success of this question
+        return [_refused(classify(response))]
+    scopes = _member(response.body, "scopes")
+    if not isinstance(scopes, list):
+        where = "look at base_url in this provider's settings"
+        return [Finding(Level.BAD, "what answers is not SendGrid: it tells of no scopes", where)]
+    if "mail.send" in scopes:
+        return [Finding(Level.OK, "the API key may send")]
+    return [
+        Finding(
+            Level.BAD,
+            "the API key may not send: it lacks the scope mail.send",
+            "give it Mail Send under API Keys in SendGrid's settings",
+        )
+    ]
+
+
+def _refused(outcome: Outcome) -> Finding:
+    if outcome.account_fault or outcome.kind is OutcomeClass.QUOTA:
+        return Finding(Level.BAD, f"SendGrid answers {outcome.code} to this key", outcome.mend)
+    return Finding(Level.NOTE, f"SendGrid does not answer just now ({outcome.code})", "ask again")
+
+
 def _accepted(response: Response) -> Outcome:
     # The real answer has an empty body. Something else in it without SendGrid's header is not from
     # SendGrid: the page of a proxy, which would lose every email if it were taken for a yes.
@@ -172,14 +250,18 @@ def _accepted(response: Response) -> Outcome:
 
 
 def _errors(body: bytes) -> list[dict[str, Any]]:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return []
-    errors = said.get("errors") if isinstance(said, dict) else None
+    errors = _member(body, "errors")
     return (
         [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
     )
+
+
+def _member(body: bytes, name: str) -> Any:
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return said.get(name) if isinstance(said, dict) else None
 
 
 def _string(error: dict[str, Any], key: str) -> str:

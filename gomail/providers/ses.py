@@ -13,6 +13,7 @@ import orjson
 from gomail.email import Attachment, Email, Mailbox, Message
 from gomail.http import Response, Transport
 from gomail.outcome import Outcome, OutcomeClass
+from gomail.providers import ses_account
 from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.headers import own_headers
 from gomail.providers.mailbox import mailbox, one_line
@@ -28,70 +29,152 @@ MAILBOX_LIMIT = 320
 # header carries those that do not.
 _TAG_VALUE = re.compile(r"[A-Za-z0-9_-]{1,256}\Z")
 
+_MODEL = "SES's service model"
+_COMMON = "AWS's page of common errors"
+_PAUSED = (
+    "SES sending is paused: look at the account's reputation page in the SES console and answer "
+    "AWS's request"
+)
+
 # Texts are anchored: an answer may quote the email, and no sender may write himself a row. Codes
 # come with and without "Exception", and with statuses that differ between AWS's own pages.
 ROWS = (
-    # Which code carries it is not settled, so by text (SES page on sending quotas).
-    Row(kind=OutcomeClass.QUOTA, text=r"^daily message quota exceeded"),
-    # {"message":"Maximum sending rate exceeded."} with 429 (etailors_amazon_ses #117).
-    Row(kind=OutcomeClass.THROTTLED, text=r"^maximum sending rate exceeded"),
-    # Names the sender or, for an account in the SES sandbox, the recipient (troubleshooting page).
-    Row(kind=OutcomeClass.UNSUITABLE, text=r"^email address (is )?not verified"),
-    # The settings of the sender's domain, so of one identity and not the account (service model).
-    Row(kind=OutcomeClass.UNSUITABLE, code=r"MailFromDomainNotVerified(Exception)?"),
-    # Comes as MessageRejected (GoodServer #419).
-    Row(kind=OutcomeClass.FAILED, text=r"^(email )?sending .*paused", account_fault=True),
-    # Only SES's own list and limits ("Address length is more than 320 bytes long", mautic #7732).
-    Row(kind=OutcomeClass.UNSUITABLE, text=r"^address (blacklisted|is on the suppression list)"),
-    Row(kind=OutcomeClass.UNSUITABLE, text=r"^(message|address) length is more than"),
-    Row(kind=OutcomeClass.UNSUITABLE, code=r"RequestEntityTooLarge(Exception)?"),
-    # Common errors of AWS, with 400 as well as 429 (awsdocs ses #60).
+    # By text, because which code carries it is not settled.
+    Row(
+        kind=OutcomeClass.QUOTA,
+        text=r"^daily message quota exceeded",
+        mend="the day's quota of SES is used up: ask AWS for a higher one in Service Quotas",
+        source="SES page on errors of sending quotas",
+    ),
+    Row(
+        kind=OutcomeClass.THROTTLED,
+        text=r"^maximum sending rate exceeded",
+        source="etailors_amazon_ses #117, with 429",
+    ),
+    # Names the sender or, for an account in the SES sandbox, the recipient.
+    Row(
+        kind=OutcomeClass.UNSUITABLE,
+        text=r"^email address (is )?not verified",
+        source="SES troubleshooting page, as MessageRejected",
+    ),
+    # The settings of the sender's domain, so of one identity and not the account.
+    Row(
+        kind=OutcomeClass.UNSUITABLE,
+        code=r"MailFromDomainNotVerified(Exception)?",
+        source=_MODEL,
+    ),
+    Row(
+        kind=OutcomeClass.FAILED,
+        text=r"^(email )?sending .*paused",
+        account_fault=True,
+        mend=_PAUSED,
+        source="GoodServer #419, as MessageRejected",
+    ),
+    # Only SES's own list and limits.
+    Row(
+        kind=OutcomeClass.UNSUITABLE,
+        text=r"^address (blacklisted|is on the suppression list)",
+        source="AWS blog on the suppression list; fakecloud #1110",
+    ),
+    Row(
+        kind=OutcomeClass.UNSUITABLE,
+        text=r"^(message|address) length is more than",
+        source='mautic #7732: "Address length is more than 320 bytes long"',
+    ),
+    Row(kind=OutcomeClass.UNSUITABLE, code=r"RequestEntityTooLarge(Exception)?", source=_COMMON),
     Row(
         kind=OutcomeClass.THROTTLED,
         code=r"TooManyRequests(Exception)?|(Request)?Throttl(ing|ed)(Exception)?",
+        source=f"{_COMMON}; with 400 as well as 429 (awsdocs ses #60)",
     ),
-    # Declared for SendEmail (service model); other clients take it for the day's quota.
-    Row(kind=OutcomeClass.QUOTA, code=r"LimitExceeded(Exception)?"),
+    # Other clients take it for the day's quota, too.
+    Row(
+        kind=OutcomeClass.QUOTA,
+        code=r"LimitExceeded(Exception)?",
+        mend="a limit of the SES account is reached: look at its quotas in the SES console",
+        source=f"{_MODEL}, declared for SendEmail",
+    ),
     # The signer refreshes itself: the next send has new credentials, and if not, failures count.
-    Row(kind=OutcomeClass.FAILED, code=r"ExpiredToken(Exception)?"),
-    # A policy that leaves out one sender and one that leaves out all read the same (formplug #11):
+    Row(kind=OutcomeClass.FAILED, code=r"ExpiredToken(Exception)?", source=_COMMON),
+    # A policy that leaves out one sender and one that leaves out all read the same:
     # a failure that counts, not an account fault that two emails with a wrong sender could prove.
     Row(
         kind=OutcomeClass.FAILED,
         code=r"AccessDenied(Exception)?",
         text=r"on resource.*:identity/",
+        mend="the AWS key may not send as some sender: allow it ses:SendEmail on that identity",
+        source="formplug #11",
     ),
-    # A wrong key (AWS page on common errors).
     Row(
         kind=OutcomeClass.FAILED,
-        code=r"(AccessDenied|UnrecognizedClient|IncompleteSignature|InvalidSignature"
-        r"|MissingAuthenticationToken|NotAuthorized)(Exception)?"
-        r"|InvalidClientTokenId|InvalidAccessKeyId|InvalidToken|SignatureDoesNotMatch|OptInRequired",
+        code=r"AccessDenied(Exception)?|NotAuthorized(Exception)?",
         account_fault=True,
+        mend="the AWS key may not send: allow it ses:SendEmail in its policy",
+        source=_COMMON,
     ),
-    # Our clock is more than 15 minutes off (AWS page on common errors).
-    Row(kind=OutcomeClass.FAILED, code=r"RequestExpired|RequestTimeTooSkewed", account_fault=True),
-    # Account or configuration set (service model).
     Row(
         kind=OutcomeClass.FAILED,
-        code=r"AccountSuspended(Exception)?|\w*SendingPaused(Exception)?",
+        code=r"OptInRequired",
         account_fault=True,
+        mend="the AWS account has no SES in this region: sign up for it, or name another region",
+        source=_COMMON,
     ),
-    # The configuration set of our settings (service model).
+    Row(
+        kind=OutcomeClass.FAILED,
+        code=r"(UnrecognizedClient|IncompleteSignature|InvalidSignature"
+        r"|MissingAuthenticationToken)(Exception)?"
+        r"|InvalidClientTokenId|InvalidAccessKeyId|InvalidToken|SignatureDoesNotMatch",
+        account_fault=True,
+        mend="AWS refuses the credentials: look at the access key and its secret in the "
+        "environment, and whether the key is active in IAM",
+        source=f"{_COMMON}; InvalidSignatureException: etailors_amazon_ses #115",
+    ),
+    Row(
+        kind=OutcomeClass.FAILED,
+        code=r"RequestExpired|RequestTimeTooSkewed",
+        account_fault=True,
+        mend="the clock of this machine is more than 15 minutes off: set it",
+        source=_COMMON,
+    ),
+    Row(
+        kind=OutcomeClass.FAILED,
+        code=r"AccountSuspended(Exception)?",
+        account_fault=True,
+        mend="AWS has suspended sending for good: look at the account's reputation page in the SES "
+        "console and appeal there",
+        source=_MODEL,
+    ),
+    # The account or the configuration set, by a code for each and one for both.
+    Row(
+        kind=OutcomeClass.FAILED,
+        code=r"\w*SendingPaused(Exception)?",
+        account_fault=True,
+        mend=f"{_PAUSED}, or resume the configuration set",
+        source=_MODEL,
+    ),
     Row(
         kind=OutcomeClass.FAILED,
         code=r"NotFoundException|ConfigurationSetDoesNotExist(Exception)?",
         account_fault=True,
+        mend="SES has no such configuration set in this region: look at configuration_set in this "
+        "provider's settings",
+        source=_MODEL,
     ),
-    Row(kind=OutcomeClass.UNKNOWN, code=r"RequestTimeout(Exception)?"),
-    # The message (service model). Any other code with 400 is not known to mean it, so it does not
-    # end the message; JSON that SES cannot read (SerializationException) is our fault.
+    Row(kind=OutcomeClass.UNKNOWN, code=r"RequestTimeout(Exception)?", source=_COMMON),
+    # Any other code with 400 is not known to mean the message, so it does not end it; JSON that SES
+    # cannot read (SerializationException) is our fault.
     Row(
         kind=OutcomeClass.REFUSED,
         statuses=(400,),
         code=r"MessageRejected|BadRequestException|ValidationException|InvalidParameter\w*",
+        source=f"{_MODEL}; {_COMMON}",
     ),
-    Row(kind=OutcomeClass.UNSUITABLE, statuses=(400,), code=r".+"),
+    Row(
+        kind=OutcomeClass.UNSUITABLE,
+        statuses=(400,),
+        code=r".+",
+        source="no rule: whose fault a code that nobody documents means is not known",
+    ),
 )
 
 
@@ -111,6 +194,9 @@ def ses(
         sign=sign,
         translate=translator(configuration_set),
         classify=classify,
+        questions=ses_account.questions(endpoint, classify),
+        limits_url=ses_account.url(endpoint),
+        read_limits=ses_account.read_limits,
     )
 
 
