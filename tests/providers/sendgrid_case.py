@@ -95,6 +95,12 @@ EXAMPLES = (
         Is.QUOTA,
         "401",
     ),
+    Example(
+        "no credits, in other words and with another status",
+        errors(403, "You have exceeded your messaging limits"),
+        Is.QUOTA,
+        "403",
+    ),
     Example("a sender that is not verified", errors(403, UNVERIFIED, "from"), Is.UNSUITABLE, "403"),
     Example(
         "a sender that is not verified, by text alone",
@@ -159,6 +165,13 @@ EXAMPLES = (
     Example("another region", errors(451, "Unavailable"), Is.FAILED, "451", account_fault=True),
     Example("a server error", errors(500, "Internal Server Error"), Is.FAILED, "500"),
     Example("a service that is away", response(503, "<h1>503</h1>"), Is.FAILED, "503"),
+    Example("a gateway that gave up", response(504, "<h1>504</h1>"), Is.UNKNOWN, "504"),
+    Example("a status of a gateway's own", response(520, "error code: 520"), Is.UNKNOWN, "520"),
+    Example("a status nobody documents", errors(409, "Conflict"), Is.UNSUITABLE, "409"),
+    Example("an unpaid bill", errors(402, "Payment required"), Is.FAILED, "402", True),
+    Example("a proxy's question", response(407), Is.FAILED, "407", True),
+    Example("a wrong URL", errors(404, "not found"), Is.FAILED, "404", True),
+    Example("a redirection", response(301), Is.FAILED, "301", True),
     Example(
         "errors in a shape of their own",
         response(400, '{"errors": ["Bad Request", {"message": 3}]}'),

@@ -280,6 +280,31 @@ EXAMPLES = (
         account_fault=True,
     ),
     Example(
+        "an account without SES",
+        error(403, "OptInRequired", "The AWS Access Key Id needs a subscription for the service"),
+        Is.FAILED,
+        "OptInRequired",
+        account_fault=True,
+    ),
+    Example(
+        "a configuration set that is paused",
+        error(
+            400,
+            "ConfigurationSetSendingPausedException",
+            "Configuration set <receipts> may not send.",
+        ),
+        Is.FAILED,
+        "ConfigurationSetSendingPausedException",
+        account_fault=True,
+    ),
+    Example(
+        "a refusal on the way that is not SES's",
+        response(403, "<h1>Forbidden by policy of this network</h1>"),
+        Is.FAILED,
+        "403",
+        account_fault=True,
+    ),
+    Example(
         "an internal failure",
         error(500, "InternalFailure", "Internal failure"),
         Is.FAILED,

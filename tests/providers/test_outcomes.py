@@ -1,15 +1,22 @@
 """Every provider: whatever it or the network does is an outcome of the right class."""
 
 import asyncio
+import importlib
 import json
+import pkgutil
+from collections.abc import Iterable
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gomail import providers
 from gomail.errors import MaybeSent, NotSent
 from gomail.outcome import DETAIL_LIMIT, Outcome, OutcomeClass
+from gomail.providers import answers
+from gomail.providers.answers import Answer, Row, deciding, judge
 from gomail.providers.sending import HttpProvider
 from tests.providers.case import Case, Example, message
 from tests.providers.cases import CASES
@@ -48,6 +55,118 @@ BY_STATUS = {
 
 def attempt(case: Case, answer) -> Outcome:
     return asyncio.run(case.build(ScriptedTransport(answer)).send(message(), timeout=10))
+
+
+def tables() -> list[ModuleType]:
+    """The modules of providers whose answers a table judges."""
+    found = pkgutil.iter_modules(providers.__path__, "gomail.providers.")
+    modules = [importlib.import_module(one.name) for one in found]
+    return [module for module in modules if hasattr(module, "ROWS")]
+
+
+def kind(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+every_table = pytest.mark.parametrize("module", tables(), ids=kind)
+every_row = pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=f"{kind(module)}: {place}")
+        for module, rows in [*((one, one.ROWS) for one in tables()), (answers, answers.BY_STATUS)]
+        for place, row in enumerate(rows)
+    ],
+)
+
+
+def decided(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
+    """The row that decides each example of a provider's that a row decides."""
+    seen = []
+
+    def watched(answer: Answer, rows: Iterable[Row]) -> Outcome:
+        seen.append(deciding(answer, rows))
+        return judge(answer, rows)
+
+    monkeypatch.setattr(module, "judge", watched)
+    case = importlib.import_module(f"tests.providers.{kind(module)}_case")
+    for one in (found for found in vars(case).values() if isinstance(found, Case)):
+        for example in one.examples:
+            one.build(ScriptedTransport(example.answer)).classify(example.answer)
+    return seen
+
+
+def lacking(rows: Iterable[Row], seen: list[Row]) -> list[Row]:
+    # By identity: two rows may be equal, and only the first of them ever decides.
+    return [row for row in rows if not any(row is one for one in seen)]
+
+
+@every_row
+def test_every_row_says_where_it_is_known_from(row: Row):
+    assert row.source
+    assert not row.source.endswith(".")
+
+
+@every_row
+def test_whatever_only_an_operator_can_end_says_what_to_mend(row: Row):
+    if row.account_fault or row.kind is OutcomeClass.QUOTA:
+        assert row.mend
+    assert not row.mend.endswith(".")
+
+
+@every_table
+def test_every_row_of_a_provider_decides_an_example_of_its_answers(module: ModuleType, monkeypatch):
+    assert lacking(module.ROWS, decided(module, monkeypatch)) == []
+
+
+def test_every_row_by_status_decides_an_example_of_some_provider(monkeypatch):
+    seen = [row for module in tables() for row in decided(module, monkeypatch)]
+
+    assert lacking(answers.BY_STATUS, seen) == []
+
+
+NOW = {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "3"}, 3),
+        ({"Retry-After": "3", "RateLimit-Reset": "9"}, 3),
+        ({"Retry-After": "Thu, 01 Jan 2026 00:01:00 GMT", **NOW}, 60),
+        ({"X-RateLimit-Reset": "1767225630", **NOW}, 30),
+        ({"X-RateLimit-Reset": "1767225630", "RateLimit-Reset": "9", **NOW}, 30),
+        ({"RateLimit-Reset": "9"}, 9),
+        ({"X-Sib-RateLimit-Reset": "0.25"}, 0.25),
+        ({"RateLimit-Reset": "0", "X-Sib-RateLimit-Reset": "soon"}, None),
+        ({"X-RateLimit-Reset": "1767225630000", **NOW}, None),
+        ({"RateLimit-Reset": "86401"}, None),
+        ({"Retry-After": "86401"}, 86_400),
+    ],
+    ids=str,
+)
+def test_a_throttle_is_obeyed_for_as_long_as_its_headers_say(headers, seconds):
+    named = {name.replace("-", "_"): text for name, text in headers.items()}
+
+    outcome = judge(Answer(status=429, headers=response(429, **named).headers), ())
+
+    assert outcome.retry_after == seconds
+
+
+def test_a_quota_is_not_over_with_the_rate_window():
+    rows = (Row(kind=OutcomeClass.QUOTA),)
+
+    def pause(**headers: str) -> float | None:
+        return judge(Answer(status=429, headers=response(429, **headers).headers), rows).retry_after
+
+    assert pause(RateLimit_Reset="1", X_Sib_RateLimit_Reset="1") is None
+    assert pause(RateLimit_Reset="1", Retry_After="3600") == 3600
+
+
+@every_provider
+def test_an_account_fault_says_what_to_mend(case: Case):
+    for example in (one for one in case.examples if one.account_fault):
+        assert attempt(case, example.answer).mend, example.name
 
 
 @every_provider
@@ -176,6 +295,8 @@ def test_any_answer_is_an_outcome_that_can_be_kept(case: Case, status, body, hea
         X_Message_Id=header,
         x_amzn_ErrorType=header,
         X_RateLimit_Reset=header,
+        RateLimit_Reset=header,
+        X_Sib_RateLimit_Reset=header,
     )
 
     outcome = attempt(case, answer)
