@@ -90,6 +90,22 @@ def config() -> None:
 
 
 @app.command()
+def doctor(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+) -> None:
+    """Check every queue, provider and store that is configured, and say what to mend.
+
+    Asks all of them at once, in at most 15 seconds; changes nothing and sends no email. Run it
+    where the processes run, with their settings and keys. Exit status: 0 when mail can flow, 1
+    when something is to be mended.
+    """
+    from gomail.doctor import command, page  # noqa: PLC0415 - it opens what others need not load
+
+    command.doctor(page.machine if as_json else page.text)
+
+
+@app.command()
 def config_page(
     file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path(settings_page.FILE),
 ) -> None:
