@@ -5,6 +5,7 @@ has neither can still send.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -20,6 +21,8 @@ _ACCOUNT = "/v2/email/account"
 _IDENTITIES = "/v2/email/identities?PageSize=1000"
 
 _OK = 200
+_NO_SUCH_QUESTION = (404, 405)
+_DENIED = "AccessDenied"
 _NEARLY = 0.9  # of the day's quota
 _MOST_NAMES = 20
 
@@ -62,10 +65,13 @@ def questions(endpoint: str, classify: Callable[[Response], Outcome]) -> tuple[Q
     def identities(response: Response) -> list[Finding]:
         if response.status == _OK:
             return list(_identities(response))
-        refusal = _refused(classify(response), "list its identities", "ses:ListEmailIdentities")
-        # What is wrong with the credentials the first question has told; the rest of it is no proof
-        # that mail cannot go out.
-        return [refusal] if refusal.level is Level.NOTE else []
+        outcome = classify(response)
+        told = outcome.account_fault and not outcome.code.startswith(_DENIED)
+        if told and response.status not in _NO_SUCH_QUESTION:
+            return []  # by the first question
+        # That there is no list proves no fault of the account.
+        outcome = replace(outcome, account_fault=False)
+        return [_refused(outcome, "list its identities", "ses:ListEmailIdentities")]
 
     return (
         Question(url(endpoint), account),
@@ -75,7 +81,7 @@ def questions(endpoint: str, classify: Callable[[Response], Outcome]) -> tuple[Q
 
 def _refused(outcome: Outcome, what: str, action: str) -> Finding:
     """Not the provider's words: some repeat the request, credentials included."""
-    if outcome.code.startswith("AccessDenied"):
+    if outcome.code.startswith(_DENIED):
         return Finding(
             Level.NOTE,
             f"SES does not {what} to this key",

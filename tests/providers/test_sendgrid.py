@@ -22,10 +22,10 @@ from sendgrid.helpers.mail import (
 
 from gomail.email import Attachment, ListUnsubscribe, Mailbox, Message
 from gomail.outcome import OutcomeClass
-from gomail.providers import sendgrid
+from gomail.providers import Finding, Level, sendgrid
 from tests.providers.case import ID, email, message
 from tests.providers.scripted import ScriptedTransport, response
-from tests.providers.sendgrid_case import build
+from tests.providers.sendgrid_case import BAD_KEY, KEY, build, errors
 
 text = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")))
 plain = st.text("abc äöü😀.'", max_size=20)
@@ -160,3 +160,51 @@ def test_sandbox_mode_is_said_in_the_outcome():
 
     assert outcome.kind is OutcomeClass.ACCEPTED
     assert "not delivered" in outcome.detail
+
+
+def check(answer) -> Finding:
+    (finding,) = asyncio.run(build(ScriptedTransport(answer)).check())
+    return finding
+
+
+def test_the_key_is_asked_for_its_scopes():
+    transport = ScriptedTransport(response(200, '{"scopes": ["mail.send", "alerts.read"]}'))
+
+    (finding,) = asyncio.run(build(transport).check())
+
+    (request,) = transport.requests
+    assert (request.method, request.url) == ("GET", "https://api.sendgrid.com/v3/scopes")
+    assert request.headers["Authorization"] == f"Bearer {KEY}"
+    assert finding == Finding(Level.OK, "the API key may send")
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "words"),
+    [
+        (response(200, '{"scopes": ["alerts.read"]}'), Level.BAD, "lacks the scope mail.send"),
+        (response(200, "{}"), Level.BAD, "is not SendGrid"),
+        (response(200, "<html>"), Level.BAD, "is not SendGrid"),
+        (errors(401, BAD_KEY), Level.BAD, "answers 401"),
+        (errors(401, "Maximum credits exceeded"), Level.BAD, "answers 401"),
+        (errors(403, "access forbidden"), Level.BAD, "answers 403"),
+        (errors(429, "too many requests"), Level.NOTE, "does not answer just now (429)"),
+        (response(503), Level.NOTE, "does not answer just now (503)"),
+    ],
+)
+def test_what_keeps_a_key_from_sending_is_told_with_what_to_mend(answer, level, words):
+    finding = check(answer)
+
+    assert finding.level is level
+    assert words in finding.text
+    assert finding.mend
+
+
+def test_a_refusal_that_repeats_the_key_is_told_without_it():
+    finding = check(lambda request: errors(401, f"bad: {request.headers['Authorization']}"))
+
+    assert finding.level is Level.BAD
+    assert KEY not in repr(finding)
+
+
+def test_sendgrid_tells_no_limits():
+    assert asyncio.run(build(ScriptedTransport(response(200))).limits()) is None

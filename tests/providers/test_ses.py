@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gomail.outcome import OutcomeClass
-from gomail.providers import ses
+from gomail.providers import Finding, Level, Limits, ses
 from gomail.providers.mailbox import mailbox
 from tests.providers.case import message
-from tests.providers.scripted import ScriptedTransport
-from tests.providers.ses_case import SES, build, error, parsed
+from tests.providers.scripted import Request, ScriptedTransport, response
+from tests.providers.ses_case import DENIED, SES, build, error, parsed
 
 LIMIT = ses.MAILBOX_LIMIT
 
@@ -122,3 +122,172 @@ def test_no_encoded_word_is_longer_than_the_standard_allows(name):
     words = mailbox(name + "é", "reader@example.org", limit=10_000).split()
 
     assert all(len(word) <= 75 for word in words)
+
+
+def account(*, rate=14.0, most=50_000.0, sent=10.0, **parts):
+    quota = {"Max24HourSend": most, "MaxSendRate": rate, "SentLast24Hours": sent}
+    standing = {
+        "EnforcementStatus": "HEALTHY",
+        "ProductionAccessEnabled": True,
+        "SendingEnabled": True,
+        "SendQuota": quota,
+    }
+    return response(200, json.dumps(standing | parts))
+
+
+def identity(name, status="SUCCESS"):
+    sending = status == "SUCCESS"
+    return {"IdentityName": name, "SendingEnabled": sending, "VerificationStatus": status}
+
+
+def identities(*listed, **parts):
+    return response(200, json.dumps({"EmailIdentities": listed, **parts}))
+
+
+VERIFIED = identities(identity("example.com"))
+
+
+def limits(answer) -> Limits | None:
+    return asyncio.run(build(ScriptedTransport(answer)).limits())
+
+
+def check(account_answer=None, identities_answer=VERIFIED) -> list[Finding]:
+    def answer(request: Request):
+        asked_for_account = request.url.endswith("/v2/email/account")
+        return (account_answer or account()) if asked_for_account else identities_answer
+
+    return asyncio.run(build(ScriptedTransport(answer)).check())
+
+
+def found(findings: list[Finding], level: Level) -> list[str]:
+    return [finding.text for finding in findings if finding.level is level]
+
+
+def test_the_account_is_asked_where_the_services_model_says():
+    transport = ScriptedTransport(account())
+
+    asyncio.run(build(transport).limits())
+
+    (request,) = transport.requests
+    model = Session().get_service_model("sesv2").operation_model("GetAccount")
+    assert f"{request.method} {request.url}" == (
+        f"{model.http['method']} https://email.eu-west-1.amazonaws.com{model.http['requestUri']}"
+    )
+    assert request.headers["Authorization"].startswith("AWS4-HMAC-SHA256")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (account(), Limits(rate=14, quota=50_000, used=10)),
+        (account(rate=0.5, most=-1.0, sent=7), Limits(rate=0.5, quota=None, used=7)),
+        (account(rate=0.0, most=0.0, sent=0.0), Limits(rate=None, quota=0, used=0)),
+        (error(403, "AccessDeniedException", DENIED), None),
+        (error(429, "TooManyRequestsException", "Rate exceeded"), None),
+        (response(200, "<html>"), None),
+        (account(SendQuota=7), None),
+        (account(SendQuota={"MaxSendRate": True}), None),
+    ],
+)
+def test_the_limits_are_those_of_the_account(answer, expected):
+    assert limits(answer) == expected
+
+
+def test_an_account_in_order_is_told_with_its_quota_and_identities():
+    findings = check()
+
+    assert found(findings, Level.OK) == [
+        "account: 14 a second, 10 of 50,000 sent in 24 hours",
+        "verified identities: example.com",
+    ]
+    assert len(findings) == 2
+
+
+def test_a_quota_without_limit_is_told():
+    assert found(check(account(most=-1.0)), Level.OK)[0] == (
+        "account: 14 a second, any number a day"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "words"),
+    [
+        (account(ProductionAccessEnabled=False), Level.NOTE, "only verified recipients, 200 a day"),
+        (account(SendingEnabled=False), Level.BAD, "sending is paused"),
+        (account(EnforcementStatus="PROBATION"), Level.NOTE, "under review"),
+        (account(EnforcementStatus="SHUTDOWN"), Level.BAD, "shut this account down"),
+        (account(sent=45_000.0), Level.NOTE, "nearly used"),
+        (error(429, "TooManyRequestsException", "Rate exceeded"), Level.NOTE, "just now"),
+        (response(200, "<html>"), Level.BAD, "is not SES"),
+        (response(200, "[]"), Level.BAD, "is not SES"),
+        (response(404), Level.BAD, "refuses the question (404)"),
+    ],
+)
+def test_what_stands_in_the_way_of_an_account_is_told_with_what_to_mend(answer, level, words):
+    (finding,) = [one for one in check(answer) if one.level is not Level.OK]
+
+    assert finding.level is level
+    assert words in finding.text
+    assert finding.mend
+
+
+def test_a_key_that_may_not_ask_can_still_send_and_is_told_what_it_lacks():
+    denied = error(403, "AccessDeniedException", DENIED)
+
+    findings = check(denied, denied)
+
+    assert [finding.level for finding in findings] == [Level.NOTE, Level.NOTE]
+    assert "ses:GetAccount" in findings[0].mend
+    assert "ses:ListEmailIdentities" in findings[1].mend
+
+
+def test_bad_credentials_are_told_once_and_without_them():
+    def refused(request: Request):
+        said = " ".join(f"{name}:{value}" for name, value in request.headers.items())
+        return error(403, "IncompleteSignature", f"not a valid key=value pair in {said}")
+
+    findings = asyncio.run(build(ScriptedTransport(refused)).check())
+
+    assert found(findings, Level.BAD) == ["SES refuses the question (IncompleteSignature)"]
+    assert len(findings) == 1
+    assert "access key" in findings[0].mend
+    assert not [secret for secret in SES.secrets if secret in repr(findings)]
+
+
+def test_identities_that_are_not_verified_are_named():
+    findings = check(None, identities(identity("example.com"), identity("new.example", "PENDING")))
+
+    assert found(findings, Level.NOTE) == [
+        "identities that are not verified: new.example (PENDING)"
+    ]
+
+
+def test_an_account_without_a_verified_identity_can_send_nothing():
+    findings = check(None, identities(identity("new.example", "FAILED")))
+
+    assert len(found(findings, Level.BAD)) == 1
+    assert found(findings, Level.NOTE) == ["identities that are not verified: new.example (FAILED)"]
+
+
+def test_a_first_page_without_a_verified_identity_proves_nothing():
+    findings = check(None, identities(identity("new.example", "FAILED"), NextToken="2"))
+
+    assert found(findings, Level.BAD) == []
+
+
+def test_of_many_identities_some_are_named_and_the_others_counted():
+    listed = identities(*(identity(f"{n}.example") for n in range(23)))
+
+    text = found(check(None, listed), Level.OK)[-1]
+
+    assert text.endswith("19.example and 3 more")
+
+
+def test_a_list_of_identities_that_ses_does_not_give_is_no_fault_of_the_account():
+    for status in (404, 405, 503):
+        findings = check(None, response(status))
+
+        assert found(findings, Level.BAD) == []
+        assert found(findings, Level.NOTE) == [
+            f"SES does not list its identities just now ({status})"
+        ]
