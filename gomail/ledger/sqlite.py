@@ -29,7 +29,10 @@ from gomail.ledger import (
     Recorded,
     Scheduled,
     Stats,
+    Take,
+    Turn,
     sqlite_housekeeping,
+    sqlite_paces,
     sqlite_reads,
     sqlite_schedule,
 )
@@ -144,6 +147,10 @@ class SqliteLedger:
         return await self._writer.ask(
             lambda book: book.intend(intents), ids=[each.id for each in intents]
         )
+
+    async def take(self, takes: Sequence[Take], *, now: int) -> list[Turn]:
+        """Share out rate and quota; nothing is taken if the caller goes on before its turn."""
+        return await self._writer.ask(lambda book: sqlite_paces.take(book, takes, now=now))
 
     async def record(self, records: Sequence[Recorded]) -> None:
         """Note what attempts brought, whether or not the caller goes on waiting."""

@@ -10,7 +10,7 @@ import base64
 import binascii
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import orjson
@@ -52,6 +52,8 @@ _EVENT = (
     "SELECT sequence, at, email, status, provider, code, detail, number, possible_duplicate, owner"
     " FROM events"
 )
+
+_EXIT = tuple(each.name for each in fields(ExitReport))
 
 _Place = tuple[int, int]
 """Where a page begins: after the row with this queued_at and number."""
@@ -293,5 +295,10 @@ def _attempt(row: Sequence[Any]) -> Attempt:
 
 def _report(text: str) -> ProcessReport:
     report = orjson.loads(text)
-    exits = tuple(ExitReport(**each) for each in report["exits"])
+    exits = tuple(_exit(each) for each in report["exits"])
     return ProcessReport(report["owner"], report["at"], exits)
+
+
+def _exit(told: dict[str, Any]) -> ExitReport:
+    """An older process leaves out what it does not know; a newer one tells more than we know."""
+    return ExitReport(**{name: told[name] for name in _EXIT if name in told})

@@ -134,6 +134,18 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """,
         "CREATE INDEX schedule_by_time ON schedule (send_at) WHERE body IS NOT NULL",
     ),
+    (
+        # Milliseconds since the epoch, as everywhere, but with their fractions.
+        "CREATE TABLE paces (provider TEXT PRIMARY KEY, due REAL NOT NULL) WITHOUT ROWID",
+        """
+        CREATE TABLE quota_used (
+          provider TEXT NOT NULL,
+          hour INTEGER NOT NULL,
+          count INTEGER NOT NULL,
+          PRIMARY KEY (provider, hour)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 
 

@@ -25,13 +25,15 @@ from gomail.ledger import (
     Recorded,
     Scheduled,
     Stats,
+    Take,
+    Turn,
 )
 from gomail.ledger.sqlite import SqliteLedger
 
 LOOK = 0.002
 """Seconds between two looks at a switch that several loops share."""
 
-EVERYTHING = ("intend", "record", "verdict", "report", "due", "released")
+EVERYTHING = ("intend", "take", "record", "verdict", "report", "due", "released")
 """What a dispatch process asks of a ledger."""
 
 
@@ -165,6 +167,10 @@ class FakeLedger:
     async def intend(self, intents: Sequence[Intent]) -> dict[str, Known]:
         log = [("intend", each.id) for each in intents]
         return await self._react("intend", log, lambda ledger: ledger.intend(intents))
+
+    async def take(self, takes: Sequence[Take], *, now: int) -> list[Turn]:
+        log = [("take", each.provider) for each in takes]
+        return await self._react("take", log, lambda ledger: ledger.take(takes, now=now))
 
     async def record(self, records: Sequence[Recorded]) -> None:
         log = [(each.status.value, each.id) for each in records]

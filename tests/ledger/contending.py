@@ -1,10 +1,12 @@
 """What a second process does to a store; in a module that it can import."""
 
 import asyncio
+import time
+from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from typing import Any, Protocol
 
-from gomail.ledger import ClaimState, Ledger
+from gomail.ledger import ClaimState, Ledger, Take
 from tests.ledger.conftest import Store, run
 from tests.ledger.notes import NOW, intent, queued, recorded
 
@@ -64,5 +66,30 @@ def take_all(store: Store, start: Barrier, answers: Answers) -> None:
         while some := await ledger.due(NOW + 1_000, now=NOW, lease=60_000, limit=7):
             taken += [each.id for each in some]
         return taken
+
+    answers.put(run(store, scenario))
+
+
+@dataclass(frozen=True, slots=True)
+class TakenTurn:
+    """Between which moments, in seconds since the epoch, a turn is; a ledger's clock is its own."""
+
+    earliest: float
+    latest: float
+
+
+def take_turns(store: Store, start: Barrier, answers: Answers, asked: Take, count: int) -> None:
+    """Take one turn after the other, without waiting for any; tell those within the quota."""
+
+    async def scenario(ledger: Ledger) -> list[TakenTurn]:
+        await ledger.email("x")
+        start.wait(timeout=30)
+        turns: list[TakenTurn] = []
+        for _ in range(count):
+            now = time.time_ns() // 1_000_000
+            [turn] = await ledger.take([asked], now=now)
+            if not turn.over_quota:
+                turns.append(TakenTurn(now / 1_000 + turn.delay, time.time() + turn.delay))
+        return turns
 
     answers.put(run(store, scenario))

@@ -705,7 +705,8 @@ def test_emails_are_counted_by_state_and_attempts_by_provider_and_outcome(play: 
 def test_the_last_report_of_each_living_process_is_told(play: Play) -> None:
     way = ExitReport(
         "ses", healthy=False, verdict=2, failing_rounds=1, good_rounds=0, in_hand=3, room=16,
-        paused_for=1.5,
+        paused_for=1.5, share=0.25, rate=14.0, slow=True, unhealthy_since=NOW - 9, why="500",
+        mend="Pay the bill.", mend_since=NOW - 8,
     )  # fmt: skip
 
     async def scenario(ledger: Ledger) -> None:

@@ -15,13 +15,16 @@ from gomail.ledger import (
     About,
     Claim,
     ClaimState,
+    ExitReport,
     Filter,
     Intent,
     LedgerUnavailable,
+    ProcessReport,
     Queued,
     Recorded,
     Scheduled,
     Status,
+    Take,
 )
 from gomail.ledger.redis import PRUNE_STEP, SCAN, RedisLedger, open_redis
 from gomail.ledger.redis.grouping import MOST, ROOM, Group
@@ -633,3 +636,37 @@ def test_an_email_is_stored_as_json_that_people_can_read(server):
     with server.client() as client:
         stored = json.loads(client.get("gomail:email:id-000001"))
     assert stored[:5] == ["queued", 1_001, 1_001, "from@example.com", "to@example.com"]
+
+
+def test_rates_and_quotas_end_by_themselves(server):
+    with_ledger(ledger_on(server), lambda ledger: ledger.take([Take("ses", 3, 0.1)], now=0))
+
+    with server.client() as client:
+        assert 0 < client.ttl("gomail:due:ses") <= 120
+        assert 25 * 3_600 < client.ttl("gomail:used:ses") <= 26 * 3_600
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (["ses", True, 3, 1, 2, 40, 60, 1.5], ExitReport("ses", True, 3, 1, 2, 40, 60, 1.5)),
+        (
+            ["ses", False, 3, 1, 2, 40, 60, 1.5, 0.25, 14.0, True, 7, "500", "Mend it.", 8, "new"],
+            ExitReport(
+                "ses", False, 3, 1, 2, 40, 60, 1.5,
+                share=0.25, rate=14.0, slow=True, unhealthy_since=7, why="500", mend="Mend it.",
+                mend_since=8,
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_reports_of_older_and_newer_processes_are_read(server, told, expected):
+    async def scenario(ledger):
+        await ledger.report(ProcessReport("host-1", 1_000, ()))
+        with server.client() as client:
+            client.set("gomail:process:host-1", json.dumps([told]))
+        return (await ledger.stats(1_000)).processes
+
+    [process] = with_ledger(ledger_on(server), scenario)
+
+    assert process.exits == (expected,)

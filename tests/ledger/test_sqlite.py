@@ -1,6 +1,7 @@
 """What holds for the ledger in a file alone: locks, full disks, versions, bounds."""
 
 import asyncio
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -13,10 +14,14 @@ from gomail.errors import ConfigurationError
 from gomail.ledger import (
     About,
     Cancellation,
+    ExitReport,
     Filter,
     Known,
     LedgerUnavailable,
+    ProcessReport,
     Status,
+    Take,
+    Turn,
     sqlite_reads,
 )
 from gomail.ledger.sqlite import SqliteLedger
@@ -303,6 +308,24 @@ def test_a_plain_email_costs_no_statement_of_recipients_and_schedules(path: Path
     play(path, scenario)
 
 
+def test_takes_of_one_provider_cost_the_same_statements_however_many_they_are(path: Path) -> None:
+    one = Take("ses", 1, rate=14.0, quota=1_000)
+
+    async def scenario(ledger: SqliteLedger) -> None:
+        await ledger.take([one], now=NOW)
+        statements = await traced(ledger)
+        costs = []
+        for number in (1, 10):
+            statements.clear()
+            await ledger.take([one] * number, now=NOW)
+            costs.append([each.split(maxsplit=1)[0] for each in statements])
+
+        assert costs[0] == costs[1]
+        assert costs[0] == ["BEGIN", "DELETE", "SELECT", "REPLACE", "INSERT", "COMMIT"]
+
+    play(path, scenario)
+
+
 async def keep(ledger: SqliteLedger) -> None:
     await ledger.schedule([scheduled("m-2")])
 
@@ -384,6 +407,46 @@ def test_a_file_of_the_first_version_keeps_its_emails_and_takes_new_ones(
         assert await listed(ledger, to_email="reader@example.org") == ["m-2", "m-1"]
         [due] = await ledger.due(2 * NOW, now=NOW, lease=1, limit=9)
         assert due.id == "m-2"
+
+    play(path, scenario)
+
+
+def test_a_file_of_the_version_before_keeps_its_emails_and_shares_out_rates(
+    path: Path, connection: sqlite3.Connection
+) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    migrate(connection, migrations=MIGRATIONS[:2])
+    connection.execute(
+        "INSERT INTO emails VALUES (1, 'm-1', ?, ?, 'queued', 'shop@example.com', "
+        "'reader@example.org', '', '', '', 0, 0, NULL, 0, '', 0, NULL)",
+        (NOW, NOW),
+    )
+
+    async def scenario(ledger: SqliteLedger) -> None:
+        assert await ledger.take([Take("ses", 1, 14.0, quota=9)], now=NOW) == [Turn(0.0)]
+        assert (await found(ledger)).status is Status.QUEUED
+
+    play(path, scenario)
+
+
+@pytest.mark.parametrize("more", [{}, {"share": 0.5, "why": "500", "of_tomorrow": [1]}])
+def test_reports_of_older_and_newer_processes_are_read(
+    path: Path, connection: sqlite3.Connection, more: dict[str, Any]
+) -> None:
+    told = {
+        "provider": "ses", "healthy": True, "verdict": 3, "failing_rounds": 1, "good_rounds": 2,
+        "in_hand": 40, "room": 60, "paused_for": 1.5,
+    }  # fmt: skip
+    report = {"owner": "host-1", "at": NOW, "exits": [told | more]}
+
+    async def scenario(ledger: SqliteLedger) -> None:
+        connection.execute(
+            "INSERT INTO processes VALUES ('host-1', ?, ?)", (NOW, json.dumps(report))
+        )
+        known = {name: value for name, value in more.items() if name != "of_tomorrow"}
+        exits = (ExitReport(**told | known),)
+
+        assert (await ledger.stats(NOW)).processes == (ProcessReport("host-1", NOW, exits),)
 
     play(path, scenario)
 

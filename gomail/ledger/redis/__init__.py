@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gomail.ledger import (
+    LONGEST_TURN,
     Cancellation,
     Claim,
     ClaimState,
@@ -38,6 +39,8 @@ from gomail.ledger import (
     Recorded,
     Scheduled,
     Stats,
+    Take,
+    Turn,
 )
 from gomail.ledger.redis import wire
 from gomail.ledger.redis.grouping import ROOM, Group
@@ -83,6 +86,7 @@ class RedisLedger:
         self._server = server
         self._queued = Group[wire.Row, int](self._told("queued"))
         self._intents = Group[wire.Row, int | bytes](self._asked("intend"), droppable=True)
+        self._takes = Group[wire.Row, int](self._take, droppable=True)
         self._records = Group[wire.Row, int](self._told("record"))
         self._claims = Group[wire.Row, list[bytes]](self._asked("claim"), droppable=True)
         self._settlements = Group[wire.Row, int](self._told("settle"))
@@ -95,6 +99,10 @@ class RedisLedger:
             return answers
 
         return call
+
+    async def _take(self, rows: Sequence[wire.Row]) -> list[int]:
+        answers: list[int] = await self._server.run("take", (LONGEST_TURN, rows))
+        return answers
 
     async def _sync(self, ids: Sequence[str]) -> list[int]:
         await self._server.sync([f"email:{email_id}" for email_id in dict.fromkeys(ids)])
@@ -160,6 +168,10 @@ class RedisLedger:
         return {
             intent.id: wire.known(answer) for intent, answer in zip(intents, answers, strict=True)
         }
+
+    async def take(self, takes: Sequence[Take], *, now: int) -> list[Turn]:  # noqa: ARG002 - the server's clock is everybody's
+        """Share out rate and quota; nothing is taken if the caller goes on before its turn."""
+        return [wire.turn(each) for each in await self._takes.ask([wire.take(t) for t in takes])]
 
     async def record(self, records: Sequence[Recorded]) -> None:
         """Note what attempts brought."""
@@ -229,8 +241,8 @@ class RedisLedger:
     async def close(self) -> None:
         """Write what is pending and let go of the server."""
         for group in (
-            self._queued, self._intents, self._records, self._claims, self._settlements,
-            self._scheduled, self._synced,
+            self._queued, self._intents, self._takes, self._records, self._claims,
+            self._settlements, self._scheduled, self._synced,
         ):  # fmt: skip
             await group.close()
         await self._server.close()

@@ -5,6 +5,7 @@ Pure. Arrays instead of objects keep both the calls and the stored emails small.
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import astuple, fields
 from typing import Any
 
 import orjson
@@ -26,6 +27,8 @@ from gomail.ledger import (
     Scheduled,
     Stats,
     Status,
+    Take,
+    Turn,
 )
 from gomail.outcome import OutcomeClass
 
@@ -33,6 +36,7 @@ Row = tuple[Any, ...]
 Call = Callable[[Sequence[Row]], Awaitable[list[Any]]]
 
 _FROM, _TO, _PROVIDER, _STATUS = 4, 5, 6, 1  # positions in a stored email, as Lua counts
+_EXIT = len(fields(ExitReport))
 _SEQUENCE = re.compile(r"\d{1,18}-\d{1,18}")
 
 
@@ -90,6 +94,17 @@ def known(answer: int | bytes) -> Known:
     )
 
 
+def take(take: Take) -> Row:
+    """A take as `take.lua` takes it."""
+    rate = -1 if take.rate is None else take.rate
+    return (take.provider, take.count, rate, take.burst, -1 if take.quota is None else take.quota)
+
+
+def turn(answer: int) -> Turn:
+    """What `take.lua` says of a take."""
+    return Turn(0.0, over_quota=True) if answer < 0 else Turn(answer / 1_000_000)
+
+
 def recorded(record: Recorded) -> Row:
     """A record as `record.lua` takes it."""
     return (
@@ -101,15 +116,8 @@ def recorded(record: Recorded) -> Row:
 
 
 def exits(report: ProcessReport) -> str:
-    """The exits of a report, as JSON in JSON."""
-    rows = [
-        (
-            exit_.provider, exit_.healthy, exit_.verdict, exit_.failing_rounds, exit_.good_rounds,
-            exit_.in_hand, exit_.room, exit_.paused_for,
-        )
-        for exit_ in report.exits
-    ]  # fmt: skip
-    return pack(rows).decode()
+    """The exits of a report, as JSON in JSON: the fields in their order, new ones at the end."""
+    return pack([astuple(exit_) for exit_ in report.exits]).decode()
 
 
 # -- emails ------------------------------------------------------------------------------------
@@ -225,7 +233,8 @@ def event(sequence: bytes, fields: Sequence[bytes] | dict[bytes, bytes]) -> Even
 
 
 def _exits(rows: bytes) -> tuple[ExitReport, ...]:
-    return tuple(ExitReport(*row) for row in orjson.loads(rows))
+    """An older process leaves out what it does not know; a newer one tells more than we know."""
+    return tuple(ExitReport(*row[:_EXIT]) for row in orjson.loads(rows))
 
 
 def stats(counts: Sequence[bytes], processes: Sequence[bytes]) -> Stats:

@@ -13,6 +13,8 @@
 --   events                  stream of the last events;   counts   hash of counters
 --   key:<idempotency key>   [fingerprint, message id, leased until, kept ms, claimed at, answered
 --                           0/1, answer];   process:<owner>, processes   reports and their index
+--   due:<provider>          when all that was taken of its rate is paid for: microseconds since the
+--                           epoch, by this server;   used:<provider>   hash of recipients by hour
 local prefix, input = ARGV[1], cjson.decode(ARGV[4])
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then
   return redis.error_reply('SCHEMA is not version ' .. ARGV[2])
