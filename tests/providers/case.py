@@ -56,6 +56,7 @@ class Case:
     unable: WhyUnable
     body_limit: int
     examples: tuple[Example, ...]
+    content_type: str = "application/json"
 
     def __str__(self) -> str:
         return self.name

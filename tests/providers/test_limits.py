@@ -34,7 +34,8 @@ def headers(count):
 @every_provider
 def test_the_sizes_of_texts_and_files_in_base64_count_together(case: Case):
     text, half = "x" * (case.body_limit // 2), case.body_limit // 2
-    in_base64 = {"ses": 15_000_000, "sendgrid": 11_250_000}[case.name]
+    # Where texts do not count as base64, a file that takes as much room is smaller.
+    in_base64 = {"sendgrid": 11_250_000}.get(case.name, half)
 
     assert unable(case, body=text, html="y" * half) is None
     assert "MB" in (unable(case, body=text, html="y" * (half + 4)) or "")

@@ -50,8 +50,9 @@ def test_an_email_is_one_post_to_the_providers_address_in_the_time_given(case: C
 
     (request,) = transport.requests
     assert (request.method, request.url, request.timeout) == ("POST", case.url, 7.5)
-    assert request.headers["Content-Type"] == "application/json"
-    assert "Authorization" in request.headers
+    assert request.headers["Content-Type"].partition(";")[0] == case.content_type
+    for secret in case.secrets:
+        assert any(secret in value for value in request.headers.values())
 
 
 @every_provider
