@@ -15,6 +15,7 @@ from flows.mail import NOT_BEGUN, Attempt, Routed, Ticket
 from flows.payloads import Fetcher
 from flows.scribe import Scribe
 from gomail.email import Claim, Email, Message, Unreadable
+from gomail.ledger import Take, Turn
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.payloads import PayloadMissing, PayloadUnavailable
 from gomail.providers import Provider
@@ -70,11 +71,44 @@ class Courier:
             )
 
     def _begin(self, lane: Lane, batch: Sequence[tuple[Routed, Ticket]]) -> None:
-        for routed, ticket in batch:
+        limited: list[tuple[Routed, Ticket, Take]] = []
+        takes = self._desk.takes([routed for routed, _ in batch])
+        for (routed, ticket), take in zip(batch, takes, strict=True):
             if (held := self._held_back(routed, ticket)) is not None:
                 lane.attempts.append(held)
+            elif take is not None:
+                limited.append((routed, ticket, take))
             else:
                 self._loop.spawn(self._attempt(lane, routed, ticket))
+        if limited:
+            self._take_turns(lane, limited)
+
+    def _take_turns(self, lane: Lane, batch: Sequence[tuple[Routed, Ticket, Take]]) -> None:
+        """Begin each send in its turn, within its provider's rate."""
+
+        def go(turns: Sequence[Turn | None]) -> None:
+            for (routed, ticket, _), turn in zip(batch, turns, strict=True):
+                self._wait(lane, routed, ticket, turn)
+
+        if self._scribe is None:
+            go([None] * len(batch))
+        else:
+            self._scribe.take([take for _, _, take in batch], go)
+
+    def _wait(self, lane: Lane, routed: Routed, ticket: Ticket, turn: Turn | None) -> None:
+        if turn is not None and turn.over_quota:
+            used_up = Outcome(
+                OutcomeClass.QUOTA, code="quota", detail="the quota of the settings is used up"
+            )
+            lane.attempts.append(Attempt(routed, used_up, ticket))
+            return
+        at, now = self._desk.turn(routed, turn), self._desk.monotonic()
+        if at <= now:
+            self._loop.spawn(self._attempt(lane, routed, ticket))
+        elif not self._in_time(routed, at):  # its turn comes too late: it shows again by itself
+            lane.attempts.append(_not_begun(routed, ticket, LetGo()))
+        else:
+            self._loop.later(at - now, self._attempt(lane, routed, ticket))
 
     def _held_back(self, routed: Routed, ticket: Ticket) -> Attempt | None:
         """The attempt where no send may begin; None where it may."""

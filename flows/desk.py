@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from random import random
 
 from flows.mail import Attempt, Letter, Receipt, Routed, Settlement
+from gomail.condition import Condition
 from gomail.email import Email, Unreadable, decode
+from gomail.exits import FIRST_ROOM, Manners, OutletRules, paces
 from gomail.health import Observation, Sign, sign_of
-from gomail.ledger import ExitReport, Status
+from gomail.ledger import ExitReport, Status, Take, Turn
 from gomail.outcome import Outcome, OutcomeClass
+from gomail.providers import Limits
 from gomail.queue import BATCH
-from gomail.routing import FIRST_ROOM, Candidate, Router
+from gomail.routing import Candidate, Router
 from gomail.settlement import (
     FAILED_HERE,
     LONGEST_DELAY,
@@ -50,7 +53,10 @@ Able = Callable[[Email], Collection[str]]
 class Rules:
     """The settings the desk passes on to the rules."""
 
-    weights: Mapping[str, float]
+    outlets: Mapping[str, OutletRules]
+    manners: Manners = field(default_factory=Manners)
+    shared: bool = False
+    """Whether the ledger shares out rates and quotas among processes."""
     policy: Policy = field(default_factory=Policy)
     max_in_flight: int = 256
     max_bytes: int = 64 * 1_048_576
@@ -77,12 +83,15 @@ class Desk:
         self.rules = rules
         self.tried = Tried()
         self.monotonic, self.wall, self.random = monotonic, wall, random
-        self.all = frozenset(rules.weights)
+        self.all = frozenset(rules.outlets)
         self.able = able or (lambda _email: self.all)
+        self.paces = paces(rules.outlets, shared=rules.shared)
+        self._alone = paces(rules.outlets, shared=False)
+        self._conditions = {name: Condition() for name in rules.outlets}
         self._in_hand: dict[str, Letter] = {}
         self._lanes: dict[int, Lane] = {}
         self._threads: dict[int, Lane] = {}
-        self._contradicting = dict.fromkeys(rules.weights, 0)
+        self._contradicting = dict.fromkeys(rules.outlets, 0)
 
     def lane(self, index: int) -> "Lane":
         """The lane of the worker whose thread this is.
@@ -127,6 +136,8 @@ class Desk:
             )
             for lane in self._lanes.values():
                 lane.router.publish(provider, healthy=healthy, verdict=verdict, now=now)
+            if news:
+                self._conditions[provider].become(healthy=healthy, at=int(self.wall() * 1_000))
         return news
 
     def reports(self) -> tuple[ExitReport, ...]:
@@ -138,6 +149,8 @@ class Desk:
     def _report(self, name: str, now: float) -> ExitReport:
         ways = [lane.router.exit(name) for lane in self._lanes.values()]
         healthy, rounds = ways[0].healthy, self._contradicting[name]
+        shares = [lane.router.shares(now)[name] for lane in self._lanes.values()]
+        condition = self._conditions[name]
         return ExitReport(
             provider=name,
             healthy=healthy,
@@ -147,7 +160,60 @@ class Desk:
             in_hand=sum(way.in_hand for way in ways),
             room=sum(way.room for way in ways),
             paused_for=max(0.0, max(way.paused_until for way in ways) - now),
+            share=sum(shares) / len(shares),
+            rate=self.paces[name].rate(now),
+            slow=any(way.slow for way in ways),
+            unhealthy_since=condition.unhealthy_since,
+            why=condition.why,
+            mend=condition.mend,
+            mend_since=condition.mend_since,
         )
+
+    # -- rates ---------------------------------------------------------------------------------
+
+    def takes(self, batch: Sequence[Routed]) -> list[Take | None]:
+        """What each send takes of its provider's rate and quota; None where there is no limit."""
+        now = self.monotonic()
+        with self.lock:
+            return [self._take(routed, now) for routed in batch]
+
+    def _take(self, routed: Routed, now: float) -> Take | None:
+        rules, rate = self.rules.outlets[routed.provider], self.paces[routed.provider].rate(now)
+        if rate is None and rules.quota is None:
+            return None
+        return Take(routed.provider, routed.recipients, rate, rules.burst, rules.quota)
+
+    def turn(self, routed: Routed, turn: Turn | None) -> float:
+        """From when on it may be sent, by what the ledger said; without an answer, by our part."""
+        name, now = routed.provider, self.monotonic()
+        with self.lock:
+            if turn is None:
+                alone = self._alone[name].take(routed.recipients, now)
+                return alone if self.rules.shared else routed.at
+            at = now + turn.delay
+            self.paces[name].postpone(at, routed.recipients, now)
+            return at
+
+    def allow(self, name: str, limits: Limits) -> None:
+        """Take over what an account is allowed, where the settings do not say."""
+        rules = self.rules.outlets[name]
+        with self.lock:
+            for pace, shared in ((self.paces[name], self.rules.shared), (self._alone[name], False)):
+                part = 1.0 if shared else rules.rate_share
+                rate = limits.rate if rules.rate is None else rules.rate
+                left = None
+                if rules.quota is None and limits.quota is not None:
+                    left = int((limits.quota - limits.used) * part)
+                pace.allow(None if rate is None else rate * part, left)
+
+    # -- letters -------------------------------------------------------------------------------
+
+    def learn(self, provider: str, outcome: Outcome, wall: float) -> bool:
+        """Note what people should know; answers whether there is something new to mend.
+
+        Under the lock.
+        """
+        return self._conditions[provider].note(outcome, int(wall * 1_000))
 
     def put_away(self, settled: Iterable[tuple[Letter, Receipt]]) -> None:
         """These copies are settled; a letter leaves our hands with the last of its copies."""
@@ -207,7 +273,9 @@ class Lane:
         self._read_now = 0
         """Those of them with a receive open."""
         self.router = Router(
-            desk.rules.weights,
+            desk.rules.outlets,
+            paces=desk.paces,
+            manners=desk.rules.manners,
             most_room=max(FIRST_ROOM, desk.rules.max_in_flight),
             probe_interval=desk.rules.probe_interval,
             random=desk.random,
@@ -324,7 +392,12 @@ class Lane:
             letter.eligible = None if len(able) == len(desk.all) else frozenset(able)
         with desk.lock:
             candidates = [
-                Candidate(desk.tried.of(letter.id).outcomes, letter.eligible) for letter in letters
+                Candidate(
+                    desk.tried.of(letter.id).outcomes,
+                    letter.eligible,
+                    letter.email.recipients if letter.email else 1,
+                )
+                for letter in letters
             ]
             choices = self.router.route(candidates, desk.monotonic())
             routed: list[Routed | Settlement] = []
@@ -335,7 +408,7 @@ class Lane:
                 way = choice.exit
                 letter.provider = way.name
                 self._unrouted -= 1
-                routed.append(Routed(letter, way.name, choice.way, way.verdict))
+                routed.append(Routed(letter, way.name, choice.way, way.verdict, choice.at))
         return routed
 
     def judge(self, attempts: Sequence[Attempt]) -> list[Settlement]:
@@ -386,7 +459,11 @@ class Lane:
             now,
             verdict=routed.verdict,
             unrouted=self._unrouted,
+            recipients=routed.recipients,
+            seconds=attempt.ticket.duration / 1_000 if attempt.ticket.started else None,
         )
+        if desk.learn(routed.provider, outcome, wall):
+            log.error("provider %s: %s", routed.provider, outcome.mend)
         eligible = letter.eligible if letter.eligible is not None else desk.all
         decision = settle(
             outcome,

@@ -15,13 +15,14 @@ import secrets
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from pydantic import SecretStr
 
 from flows import steps
+from flows.allowances import Allowances
 from flows.courier import Courier
 from flows.desk import Able, Desk, Rules
 from flows.loop import Loop
@@ -32,18 +33,18 @@ from flows.scribe import Scribe
 from flows.settle import Settler, SettleSink
 from flows.stopping import Stop
 from flows.verdicts import Told, ViewSink, to_every_worker
-from gomail.aws import Signer, endpoint, find_credentials
+from gomail.aws import find_credentials
 from gomail.errors import ConfigurationError
+from gomail.exits import Manners
 from gomail.health import Thresholds
 from gomail.http import AiohttpTransport, Transport
 from gomail.ledger import Ledger
 from gomail.ledger.table import open_ledger
 from gomail.payloads import Payloads
 from gomail.payloads.table import open_payloads
-from gomail.provider_settings import SesSettings
 from gomail.providers import Provider
-from gomail.providers.table import Supplies, outlets
-from gomail.providers.table import build as make
+from gomail.providers.opening import open_providers
+from gomail.providers.table import outlet_rules, outlets
 from gomail.queue import Queue
 from gomail.queue.sqs import open_queue
 from gomail.release import Releaser
@@ -134,11 +135,15 @@ def build(settings: Settings) -> Parts:
     transport = AiohttpTransport()
     queue, providers = loop.wait(_open(settings, keys, transport))
     atexit.register(lambda: loop.wait(transport.close()))
+    atexit.register(lambda: loop.wait(_close(providers)))
     ledger = loop.wait(_open_ledger(settings))
     payloads = loop.wait(_open_payloads(settings, transport))
     parts = assemble(
         settings, loop=loop, queue=queue, providers=providers, ledger=ledger, payloads=payloads
     )
+    allowances = Allowances(parts.desk, providers)
+    loop.wait(allowances.first_look())
+    atexit.register(loop.start(allowances.run()))
     if (scribe := parts.scribe) is not None:
         atexit.register(lambda: loop.wait(scribe.close()))
     if ledger is not None:  # ends before the ledger is closed: what is registered last goes first
@@ -232,6 +237,10 @@ def _payload_bytes(settings: Settings) -> int:
     return most - most // BODIES_BESIDE_PAYLOADS if settings.payloads.bucket else 0
 
 
+async def _close(providers: Mapping[str, Provider]) -> None:
+    await asyncio.gather(*(one.close() for one in providers.values()))
+
+
 async def _open_ledger(settings: Settings) -> Ledger | None:
     return open_ledger(settings)
 
@@ -265,24 +274,15 @@ async def _open(
         transport=transport,
         credentials=credentials,
     )
-    providers = {}
-    for name, provider in settings.providers.items():
-        supplies = Supplies(transport=transport, key=keys.get(name))
-        if isinstance(provider, SesSettings):
-            own = provider.region or region
-            signer = Signer(credentials, service="ses", region=own)
-            url = await asyncio.to_thread(
-                endpoint, "sesv2", region=own, endpoint_url=provider.endpoint_url
-            )
-            supplies = replace(supplies, sign=signer.sign, endpoint=url)
-        providers[name] = make(name, provider, supplies)
-    return queue, providers
+    return queue, await open_providers(settings, keys, transport, credentials)
 
 
 def _rules(settings: Settings) -> Rules:
-    dispatch = settings.dispatch
+    dispatch, health = settings.dispatch, settings.health
     return Rules(
-        weights={name: provider.weight for name, provider in settings.providers.items()},
+        outlets={name: outlet_rules(one) for name, one in settings.providers.items()},
+        manners=Manners(health.ramp, health.slow_after, health.slow_ratio),
+        shared=bool(settings.ledger.url),
         policy=Policy(
             give_up_after=dispatch.give_up_after,
             dead_letter_unknown=dispatch.on_unknown == "dead-letter",
@@ -301,4 +301,5 @@ def _thresholds(settings: Settings) -> Thresholds:
         healthy_threshold=health.healthy_threshold,
         round_size=health.round_size,
         round_seconds=health.round_seconds,
+        least_failures=health.least_failures,
     )

@@ -39,6 +39,10 @@ class Loop:
         """Start a task on the loop; only from its thread."""
         self.keep(self.loop.create_task(work))
 
+    def later(self, seconds: float, work: Coroutine[Any, Any, None]) -> None:
+        """Start a task on the loop after a while; only from its thread."""
+        self.loop.call_later(seconds, self.spawn, work)
+
     def start(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
         """Start a task that goes on until what is returned is called; not from the loop's thread.
 

@@ -75,6 +75,13 @@ class Routed:
     way: Way
     verdict: int
     """Number of the provider's verdict under which it was chosen."""
+    at: float = float("-inf")
+    """From when on it may be sent, within the provider's rate; monotonic seconds."""
+
+    @property
+    def recipients(self) -> int:
+        """How many recipients count against the provider's rate and quota."""
+        return self.letter.email.recipients if self.letter.email else 1
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -19,7 +20,15 @@ from flows.loop import Loop
 from flows.mail import NOT_BEGUN, Attempt, Routed, Settlement, Ticket
 from flows.metrics import LEDGER_FAILURES, LEDGER_LATE, LEDGER_MISSING
 from gomail.about import about
-from gomail.ledger import Intent, Ledger, LedgerUnavailable, ProcessReport, Recorded
+from gomail.ledger import (
+    Intent,
+    Ledger,
+    LedgerUnavailable,
+    ProcessReport,
+    Recorded,
+    Take,
+    Turn,
+)
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.settlement import DeadLetter, LetGo
 from gomail.status import after_attempt, after_burial
@@ -36,6 +45,12 @@ LATE_BATCH = 500
 REPORT_INTERVAL = 5.0
 CLOSING_PATIENCE = 3.0
 """Seconds for what is late, and then for the ledger to close, when the process ends."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    take: Take
+    turn: Turn | None = None
 
 
 class Scribe:
@@ -69,6 +84,7 @@ class Scribe:
         self._catching_up: asyncio.Task[None] | None = None
         self._intents = Line(loop, self._tell_intents, patience=patience, late=_go_unnoted)
         self._records = Line(loop, self._tell_records, patience=patience, late=self._keep)
+        self._takes = Line(loop, self._tell_takes, patience=patience, late=_go_by_our_part)
         self._rests_until = float("-inf")
         self._closing = asyncio.Event()
 
@@ -113,6 +129,20 @@ class Scribe:
             about=about(letter.email),
             busy=self._busy,
         )
+
+    def take(self, takes: Sequence[Take], then: Callable[[Sequence[Turn | None]], None]) -> None:
+        """Take turns within the rates that all processes share, then go on; None: no answer."""
+        asked = [_Asked(take) for take in takes]
+        if self._resting():
+            then([None] * len(asked))
+        else:
+            self._takes.add(asked, lambda: then([one.turn for one in asked]))
+
+    async def _tell_takes(self, asked: Sequence["_Asked"]) -> None:
+        # Where the answer is late, the sends have begun by our own part; what was taken is unused.
+        turns = await self._guarded(self._ledger.take([one.take for one in asked], now=self._now()))
+        for one, turn in zip(asked, turns or (), strict=False):
+            one.turn = turn
 
     # -- after it ------------------------------------------------------------------------------
 
@@ -306,3 +336,7 @@ class Scribe:
 
 def _go_unnoted(_sends: Sequence[tuple[Routed, Ticket]]) -> None:
     """These are sent without the ledger knowing; a later receive counts them as unrecorded."""
+
+
+def _go_by_our_part(_asked: Sequence[_Asked]) -> None:
+    """These are sent within this process's part of the rate."""

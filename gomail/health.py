@@ -3,8 +3,9 @@
 Outcomes in order of arrival form rounds: `round_size` of them, or those within `round_seconds` of
 the round's first. While a provider is unhealthy every outcome is a round of its own (it only gets
 probes). The counter is the number of rounds in a row that contradict the verdict; it clears at each
-change, so a provider can fail again after it has recovered. The number of the verdict travels with
-each send: the outcome of a send routed under an earlier verdict says nothing about this one.
+change, so a provider can fail again after it has recovered. Where little mail is sent a round is
+one email, so the failing rounds must hold `least_failures` together, too. The number of the verdict
+travels with each send: the outcome of a send routed under an earlier one says nothing about this.
 """
 
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ class Thresholds:
     healthy_threshold: int = 6
     round_size: int = 10
     round_seconds: float = 1.0
+    least_failures: int = 10
 
 
 class Sign(StrEnum):
@@ -52,6 +54,8 @@ class Health:
     """Rises by one at each change."""
     contradicting: int = 0
     """Rounds in a row that contradict the verdict."""
+    failures: int = 0
+    """Failures in those rounds, while healthy."""
     good: int = 0
     bad: int = 0
     """Outcomes of the open round."""
@@ -109,11 +113,18 @@ def tick(health: Health, now: float, thresholds: Thresholds) -> Health:
 
 def _close(health: Health, thresholds: Thresholds) -> Health:
     failing = health.bad / (health.good + health.bad) > thresholds.failure_ratio
-    contradicting = health.contradicting + 1 if failing is health.healthy else 0
+    if failing is not health.healthy:
+        return replace(health, contradicting=0, failures=0, good=0, bad=0, opened_at=None)
+    contradicting, failures = health.contradicting + 1, health.failures + health.bad
     limit = thresholds.unhealthy_threshold if health.healthy else thresholds.healthy_threshold
-    if contradicting > limit:
+    # A round of one email says little: a provider that fails one in five would often fail three.
+    least = thresholds.least_failures if thresholds.failure_ratio else 1
+    proven = not health.healthy or failures >= least
+    if contradicting > limit and proven:
         return _changed(health)
-    return replace(health, contradicting=contradicting, good=0, bad=0, opened_at=None)
+    return replace(
+        health, contradicting=contradicting, failures=failures, good=0, bad=0, opened_at=None
+    )
 
 
 def _changed(health: Health) -> Health:

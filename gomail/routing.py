@@ -1,10 +1,10 @@
 """Which provider gets which message, and how many messages may be received. Pure.
 
-Each provider is an `Exit` with a room of its own for messages in hand. Shares follow the weights by
-start-time fair queueing (Goyal, Vin, Cheng 1996): the exit with the least service received for its
-weight is next, and one that could take nothing gathers no debt. An unhealthy provider beside a
-healthy one gets probes only. Time is passed in (monotonic seconds), randomness too. One worker owns
-one `Router`.
+Each provider is an `Exit` with a room of its own for messages in hand and a pace. Those of the
+highest priority that can take a message now share it: shares follow the weights by start-time fair
+queueing (Goyal, Vin, Cheng 1996): the exit with the least service received for its weight is next,
+and one that could take nothing gathers no debt. An unhealthy provider beside a healthy one gets
+probes only. Time is passed in (monotonic seconds), randomness too. One worker owns one `Router`.
 """
 
 from collections import deque
@@ -12,45 +12,26 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gomail.exits import (
+    AT_ONCE,
+    FIRST_PAUSE,
+    FIRST_ROOM,
+    HORIZON,
+    QUOTA_PAUSE,
+    Exit,
+    Manners,
+    OutletRules,
+)
 from gomail.outcome import Outcome, OutcomeClass
+from gomail.pace import Pace
 from gomail.settlement import FAILED_HERE, NEVER_HERE
 
-FIRST_ROOM = 16
-"""Messages in hand a provider may have at first: a dead one wastes about 33 calls, not 250."""
 USED_TO_GROW = 0.8
 BATCH = 10
 """Messages a receive asks for."""
 LONE_PROBE_AFTER = 30.0
 """Seconds without a probe after which even a lone message is one."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-"""Seconds a throttled provider rests that did not say how long; doubling."""
-QUOTA_PAUSE = 900.0
 RECENT = 10
-
-
-@dataclass(slots=True)
-class Exit:
-    """One provider as one worker sees it."""
-
-    name: str
-    weight: float = 1.0
-    healthy: bool = True
-    verdict: int = 0
-    room: int = FIRST_ROOM
-    in_hand: int = 0
-    finish: float = 0.0
-    """Virtual time at which the service it has received is used up."""
-    paused_until: float = float("-inf")
-    pause: float = FIRST_PAUSE
-    """The next pause, should it be throttled again without saying for how long."""
-    probed_at: float = float("-inf")
-    next_probe_at: float = float("-inf")
-    last_probe_good: bool = False
-
-    @property
-    def free(self) -> int:
-        """Messages it could still take."""
-        return max(0, self.room - self.in_hand)
 
 
 class Way(StrEnum):
@@ -66,6 +47,8 @@ class Choice:
 
     exit: Exit | None
     way: Way = Way.SHARE
+    at: float = float("-inf")
+    """From when on it may be sent, within the provider's rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +59,7 @@ class Candidate:
     """The last outcome at each provider that has tried it."""
     eligible: Collection[str] | None = None
     """Providers that could carry it; None for all."""
+    recipients: int = 1
 
 
 NOBODY = Choice(None)
@@ -86,17 +70,27 @@ class Router:
 
     def __init__(
         self,
-        weights: Mapping[str, float],
+        outlets: Mapping[str, OutletRules],
         *,
+        paces: Mapping[str, Pace] | None = None,
+        manners: Manners | None = None,
         most_room: int = 256,  # a provider, where weights are equal and all are ready
         probe_interval: float = 1.0,
         random: Callable[[], float],
     ) -> None:
         self._by_name = {
-            name: Exit(name, weight, room=min(FIRST_ROOM, most_room))
-            for name, weight in weights.items()
+            name: Exit(
+                name,
+                rules.weight,
+                rules.priority,
+                rules.idempotent,
+                pace=paces[name] if paces else Pace(rules.rate, rules.burst, rules.quota),
+                room=min(FIRST_ROOM, most_room),
+            )
+            for name, rules in outlets.items()
         }
         self.exits = tuple(self._by_name.values())
+        self._manners = manners or Manners()
         self.most_room = most_room
         self._probe_interval = probe_interval
         self._random = random
@@ -110,17 +104,29 @@ class Router:
 
     def ready(self, now: float) -> list[Exit]:
         """Those that are healthy and not paused."""
-        return [way for way in self.exits if way.healthy and now >= way.paused_until]
+        return [way for way in self.exits if way.healthy and not way.is_paused(now)]
+
+    def shares(self, now: float) -> dict[str, float]:
+        """The part of the mail that each gets just now, while all have room; sums up to 1 or 0."""
+        serving = self.ready(now) or self._ill(now)
+        first = min((way.priority for way in serving), default=0)
+        strengths = {
+            way.name: self._strength(way, serving, now)
+            for way in serving
+            if way.priority == first or not way.healthy
+        }
+        total = sum(strengths.values())
+        return {way.name: strengths.get(way.name, 0.0) / (total or 1.0) for way in self.exits}
 
     # -- receiving ---------------------------------------------------------------------------
 
     def capacity(self, now: float) -> int:
-        """The rooms of all that may take mail, used or not."""
-        return sum(way.room for way in self.ready(now) or self._ill(now))
+        """The rooms of all that may take mail, used or not, as far as their rates fill them."""
+        return sum(way.most_in_time(now) for way in self.ready(now) or self._ill(now))
 
     def _ill(self, now: float) -> list[Exit]:
         """Those that are unhealthy and not paused."""
-        return [way for way in self.exits if not way.healthy and now >= way.paused_until]
+        return [way for way in self.exits if not way.healthy and not way.is_paused(now)]
 
     def allowance(self, wanted: int, unrouted: int, now: float) -> int:
         """How many messages a receive may ask for: `wanted`, fewer while all are ill, or none.
@@ -129,7 +135,7 @@ class Router:
         """
         ready = self.ready(now)
         if ready:
-            free = sum(way.free for way in ready) - unrouted
+            free = sum(way.free_in_time(now) for way in ready) - unrouted
             return wanted if free >= wanted else 0
         ill = self._ill(now)
         return self._allowance_of_the_ill(ill, wanted, unrouted, now)
@@ -137,7 +143,7 @@ class Router:
     def _allowance_of_the_ill(
         self, ill: Sequence[Exit], wanted: int, unrouted: int, now: float
     ) -> int:
-        free = sum(way.free for way in ill) - unrouted
+        free = sum(way.free_in_time(now) for way in ill) - unrouted
         if free <= 0:
             return 0
         if len(ill) == len(self.exits):  # as they come back, so does the mail
@@ -159,7 +165,7 @@ class Router:
         if not any(way.healthy for way in self.exits):
             ready = self._ill(now)
         return [
-            probes[index] if index in probes else self._share(candidate, ready)
+            probes[index] if index in probes else self._share(candidate, ready, now)
             for index, candidate in enumerate(batch)
         ]
 
@@ -177,12 +183,15 @@ class Router:
             for index, candidate in enumerate(batch):
                 if index not in probes and not candidate.outcomes and _eligible(way, candidate):
                     self._probe(way, now)
-                    probes[index] = Choice(way, Way.PROBE)
+                    at = way.pace.take(candidate.recipients, now)
+                    probes[index] = Choice(way, Way.PROBE, at)
                     break
         return probes
 
     def _may_probe(self, way: Exit, now: float) -> bool:
-        return way.in_hand == 0 and now >= way.next_probe_at and now >= way.paused_until
+        if way.in_hand or now < way.next_probe_at or way.is_paused(now):
+            return False
+        return way.pace.wait(now) <= AT_ONCE
 
     def _takes_lone_probe(self, way: Exit, now: float) -> bool:
         return way.last_probe_good or now - way.probed_at >= LONE_PROBE_AFTER
@@ -195,25 +204,46 @@ class Router:
     def _jittered_interval(self) -> float:
         return self._probe_interval * (0.8 + 0.4 * self._random())
 
-    def _share(self, candidate: Candidate, ready: Sequence[Exit]) -> Choice:
-        able = [
-            way
-            for way in ready
-            if candidate.outcomes.get(way.name) not in NEVER_HERE and _eligible(way, candidate)
-        ]
+    def _share(self, candidate: Candidate, ready: Sequence[Exit], now: float) -> Choice:
+        able = [way for way in ready if _may_take(way, candidate)]
         if candidate.outcomes:
-            fresh = [way for way in able if candidate.outcomes.get(way.name) not in FAILED_HERE]
-            able = fresh or able  # whom all have failed starts again with any of them
-        best: Exit | None = None
-        for way in able:
-            if way.in_hand < way.room and (best is None or way.finish < best.finish):
-                best = way
+            able = self._preferred(able, candidate)
+        able = [way for way in able if way.in_hand < way.room]
+        best = self._first_of_highest_priority(able, now) or self._soonest(able, now)
         if best is None:
             return NOBODY
         self._virtual = max(best.finish, self._virtual)
-        best.finish = self._virtual + 1 / best.weight
+        best.finish = self._virtual + 1 / self._strength(best, ready, now)
         best.in_hand += 1
-        return Choice(best)
+        return Choice(best, at=best.pace.take(candidate.recipients, now))
+
+    @staticmethod
+    def _preferred(able: list[Exit], candidate: Candidate) -> list[Exit]:
+        """Who should have a message that somebody has tried before, with room or without."""
+        outcomes = candidate.outcomes
+        again = [
+            way for way in able if way.idempotent and outcomes.get(way.name) is OutcomeClass.UNKNOWN
+        ]
+        fresh = [way for way in able if outcomes.get(way.name) not in FAILED_HERE]
+        return again or fresh or able  # whom all have failed starts again with any of them
+
+    @staticmethod
+    def _first_of_highest_priority(able: Iterable[Exit], now: float) -> Exit | None:
+        best: Exit | None = None
+        for way in able:
+            if (best is None or _rank(way) < _rank(best)) and way.pace.wait(now) <= AT_ONCE:
+                best = way
+        return best
+
+    @staticmethod
+    def _soonest(able: Iterable[Exit], now: float) -> Exit | None:
+        """Who can take a message within its rate before long, where nobody can now."""
+        in_time = [way for way in able if way.pace.wait(now) <= HORIZON]
+        return min(in_time, key=lambda way: way.pace.wait(now), default=None)
+
+    def _strength(self, way: Exit, ready: Iterable[Exit], now: float) -> float:
+        faster = way.slow and any(not one.slow for one in ready)
+        return way.strength(now, self._manners, others_are_faster=faster)
 
     # -- what comes back ---------------------------------------------------------------------
 
@@ -226,8 +256,12 @@ class Router:
         *,
         verdict: int | None = None,
         unrouted: int = 0,
+        recipients: int = 1,
+        seconds: float | None = None,
     ) -> None:
-        """Let an outcome change the provider's room, pause and probes.
+        """Let an outcome change the provider's room, pause, pace, share and probes.
+
+        `seconds` is how long the send took, where that is known.
 
         An outcome of a send that was routed under an earlier `verdict` changes its pause only.
 
@@ -240,6 +274,7 @@ class Router:
         match outcome.kind:
             case OutcomeClass.ACCEPTED:
                 exit_.pause = FIRST_PAUSE
+                exit_.pace.accepted(recipients, now)
                 self._recent.append(True)
                 if current:
                     self._grow(exit_, exit_.in_hand + unrouted / len(self.exits), now)
@@ -248,26 +283,19 @@ class Router:
                 if current:
                     exit_.room = max(1, exit_.room - 1)
             case OutcomeClass.THROTTLED:
-                self._throttle(exit_, outcome.retry_after, now)
+                exit_.throttle(outcome.retry_after, now)
             case OutcomeClass.QUOTA:
-                self._pause(exit_, outcome.retry_after or QUOTA_PAUSE, now)
+                exit_.rest(outcome.retry_after or QUOTA_PAUSE, now)
             case OutcomeClass.REFUSED | OutcomeClass.UNSUITABLE:
                 pass  # the message's fault changes nothing for its provider
-        if current and way is Way.PROBE and outcome.kind in {*FAILED_HERE, OutcomeClass.ACCEPTED}:
-            exit_.last_probe_good = outcome.kind is OutcomeClass.ACCEPTED
+        if current and way is Way.PROBE:
+            exit_.probed(outcome)
+        if current and seconds is not None:
+            exit_.took(seconds, self._manners)
 
     def _grow(self, way: Exit, used: float, now: float) -> None:
         if used >= USED_TO_GROW * way.room or way.room - used < BATCH:
             way.room = max(way.room, min(self._most_room(way, now), way.room + 1))
-
-    def _throttle(self, way: Exit, asked: float | None, now: float) -> None:
-        if asked is not None:
-            self._pause(way, asked, now)
-        elif (
-            now >= way.paused_until
-        ):  # what was under way when the first was throttled says no more
-            self._pause(way, way.pause, now)
-            way.pause = min(LONGEST_PAUSE, way.pause * 2)
 
     def _most_room(self, way: Exit, now: float) -> int:
         """Its part, by weight, of what all providers together may have in hand.
@@ -281,9 +309,6 @@ class Router:
         weights = sum(one.weight for one in ready)
         return max(FIRST_ROOM, int(self.most_room * len(self.exits) * way.weight / weights))
 
-    def _pause(self, way: Exit, seconds: float, now: float) -> None:
-        way.paused_until = max(way.paused_until, now + seconds)
-
     def release(self, names: Iterable[str]) -> None:
         """Take back the room of messages that are settled."""
         for name in names:
@@ -294,14 +319,21 @@ class Router:
         way = self.exit(name)
         if verdict <= way.verdict:
             return
-        way.healthy, way.verdict = healthy, verdict
+        way.become(healthy=healthy, verdict=verdict, now=now)
         for one in self.exits:
             one.room = min(one.room, self._most_room(one, now))
         way.room = min(FIRST_ROOM, self.most_room)
-        way.last_probe_good = False
-        way.probed_at = now
         way.next_probe_at = now + self._jittered_interval()
 
 
 def _eligible(way: Exit, candidate: Candidate) -> bool:
     return candidate.eligible is None or way.name in candidate.eligible
+
+
+def _rank(way: Exit) -> tuple[int, float]:
+    # Where all are ill, mail is split between all again.
+    return way.priority if way.healthy else 0, way.finish
+
+
+def _may_take(way: Exit, candidate: Candidate) -> bool:
+    return candidate.outcomes.get(way.name) not in NEVER_HERE and _eligible(way, candidate)

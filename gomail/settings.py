@@ -208,8 +208,9 @@ class HealthSettings(Part):
     )
     least_failures: Count = Field(
         default=10,
-        description="Failures that those rounds must hold together. It keeps a provider that fails "
-        "now and then healthy where little mail is sent, and a round is one email.",
+        description="Failures that those rounds must hold together, unless failure_ratio is 0. It "
+        "keeps a provider that fails now and then healthy where little mail is sent, and a round "
+        "is one email.",
     )
     probe_interval: Seconds = Field(
         default=1.0,

@@ -11,9 +11,11 @@ from pydantic import SecretStr
 
 from gomail.eligibility import Outlet, Outlets, WhyUnable
 from gomail.errors import ConfigurationError
+from gomail.exits import OutletRules
 from gomail.http import Transport
 from gomail.provider_settings import ProviderSettings, SendGridSettings, SesSettings, key_variable
 from gomail.providers import Provider, sendgrid, ses, ses_limits
+from gomail.providers.limits import ascii_only, first_of
 from gomail.providers.sending import Signer
 from gomail.settings import Settings
 
@@ -46,6 +48,8 @@ class Kind:
     idempotent: bool = False
     """Whether a repeated send with the same id is recognised, so that an attempt whose outcome is
     unknown is best repeated here."""
+    utf8: Callable[[Any], bool] = lambda _: False
+    """From that kind's settings: whether it takes addresses that are not ASCII before the @."""
 
 
 def _ses(name: str, settings: SesSettings, supplies: Supplies) -> Provider:
@@ -94,7 +98,28 @@ def build(name: str, settings: ProviderSettings, supplies: Supplies) -> Provider
 
 def outlets(settings: Settings) -> Outlets:
     """What the configured providers may and can carry; needs no key."""
-    return Outlets(
-        Outlet(name, KINDS[one.kind].unable(one), frozenset(one.from_domains))
-        for name, one in settings.providers.items()
+    return Outlets(_outlet(name, one) for name, one in settings.providers.items())
+
+
+def _outlet(name: str, settings: ProviderSettings) -> Outlet:
+    kind = KINDS[settings.kind]
+    unable, utf8 = kind.unable(settings), kind.utf8(settings)
+    return Outlet(
+        name,
+        unable if utf8 else first_of(ascii_only(name), unable),
+        frozenset(settings.from_domains),
+        utf8=utf8,
+    )
+
+
+def outlet_rules(settings: ProviderSettings) -> OutletRules:
+    """How a configured provider takes part in routing."""
+    return OutletRules(
+        weight=settings.weight,
+        priority=settings.priority,
+        rate=settings.rate,
+        burst=settings.burst,
+        quota=settings.quota,
+        rate_share=settings.rate_share,
+        idempotent=KINDS[settings.kind].idempotent,
     )

@@ -17,7 +17,7 @@ from gomail.email import Email, Message
 from gomail.errors import QueueRefused, QueueUnavailable
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.providers import Finding
-from gomail.queue import BATCH, Entry, Fault, QueueInfo, Received
+from gomail.queue import BATCH, Entry, Fault, QueueDescription, QueueInfo, Received
 
 LIMIT = 1_048_576
 
@@ -195,6 +195,21 @@ class FakeQueue:
     async def info(self, queue: str) -> QueueInfo:
         self._reaction("info", queue)
         return QueueInfo(waiting=self.visible(queue), max_message_bytes=self.limit)
+
+    async def describe(self, queue: str) -> QueueDescription:
+        self._reaction("describe", queue)
+        waiting = self.visible(queue)
+        return QueueDescription(
+            arn=f"arn:{queue}",
+            waiting=waiting,
+            hidden=len(self.on(queue)) - waiting,
+            delayed=0,
+            max_message_bytes=self.limit,
+            visibility=30,
+            retention=345_600,
+            delay=0,
+            fifo=False,
+        )
 
     # -- within --------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from flows.desk import Desk, Rules
 from flows.mail import Letter, Routed, Settlement
+from gomail.exits import OutletRules
 from gomail.health import Observation, Sign
 from gomail.outcome import OutcomeClass
 from gomail.settlement import DeadLetter, Delete, LetGo, Policy, Return
@@ -26,7 +27,7 @@ class Clock:
 def desk(*, clock=None, able=None, weights=BOTH, **rules):
     time = clock or Clock()
     return Desk(
-        Rules(dict.fromkeys(weights, 1), **rules),
+        Rules(dict.fromkeys(weights, OutletRules()), **rules),
         able=able,
         monotonic=lambda: time.now,
         wall=lambda: time.now,

@@ -7,6 +7,7 @@ import pytest
 from flows.desk import Desk, Rules
 from flows.payloads import Budget
 from gomail.email import Message, encode
+from gomail.exits import OutletRules
 from gomail.settlement import DeadLetter, Policy, Return
 from tests.builders import email, letter
 
@@ -15,7 +16,7 @@ NOW = 1_790_000_000.0
 
 @pytest.fixture
 def lane():
-    return Desk(Rules({"ses": 1.0}), wall=lambda: NOW).lane(0)
+    return Desk(Rules({"ses": OutletRules()}), wall=lambda: NOW).lane(0)
 
 
 def reads(lane, **fields):
@@ -49,7 +50,7 @@ def test_what_is_not_too_late_goes_on(lane):
     [(False, "", False), (True, "", True), (True, "retry", False), (False, "dead-letter", True)],
 )
 def test_the_wish_of_an_email_goes_before_the_settings(settings, wish, expected):
-    rules = Rules({"ses": 1.0}, policy=Policy(dead_letter_unknown=settings))
+    rules = Rules({"ses": OutletRules()}, policy=Policy(dead_letter_unknown=settings))
     one = letter()
     one.email = email(on_unknown=wish)
 

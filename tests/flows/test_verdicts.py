@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from flows.desk import Desk, Rules
 from flows.verdicts import PARTS, HealthStep, ViewSink, to_every_worker
+from gomail.exits import OutletRules
 from gomail.health import Health, Observation, Sign, Thresholds
 
 GOOD, BAD = Sign.GOOD, Sign.BAD
@@ -204,14 +205,14 @@ def test_a_new_step_announces_nothing():
 def test_each_change_reaches_every_part_and_each_part_itself():
     copies = to_every_worker(("ses", (*DOWN, 0)))
 
-    sink = ViewSink(Desk(Rules({"ses": 1})), print)
+    sink = ViewSink(Desk(Rules({"ses": OutletRules()})), print)
     assert [part for part, _ in copies] == sink.list_parts() == PARTS
     assert {change for _, change in copies} == {("ses", (*DOWN, 0))}
     assert [PARTS[sink.part_fn(part)] for part in PARTS] == PARTS
 
 
 def test_the_view_tells_the_routers_and_logs_news_only(caplog):
-    desk = Desk(Rules({"ses": 1, "sendgrid": 1}))
+    desk = Desk(Rules(dict.fromkeys(("ses", "sendgrid"), OutletRules())))
     lanes = [desk.lane(0), desk.lane(1)]
     told = []
     view = ViewSink(desk, lambda *news: told.append(news)).build_part("publish", "000", None)

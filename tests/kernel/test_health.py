@@ -164,7 +164,7 @@ def test_a_round_closes_a_second_after_its_first_outcome():
 
     assert closes_at(later, DEFAULTS) == 6.0
     assert tick(later, 5.99, DEFAULTS) == later
-    assert tick(later, 6.0, DEFAULTS) == Health(contradicting=1)
+    assert tick(later, 6.0, DEFAULTS) == Health(contradicting=1, failures=2)
 
 
 def test_an_outcome_after_the_second_belongs_to_the_next_round():
@@ -173,16 +173,32 @@ def test_an_outcome_after_the_second_belongs_to_the_next_round():
     assert (health.contradicting, health.bad, health.opened_at) == (1, 1, 1.5)
 
 
-def test_three_lone_failures_a_second_apart_are_three_failing_rounds():
+def lone_failures(count):
     health = Health()
-    for second in range(3):
+    for second in range(count):
         health = after([BAD], health, at=float(second))
+    return health
 
-    assert tick(health, 3.0, DEFAULTS) == Health(healthy=False, verdict=1)
+
+def test_lone_failures_a_second_apart_are_failing_rounds_that_must_hold_ten_together():
+    assert tick(lone_failures(9), 9.0, DEFAULTS) == Health(contradicting=9, failures=9)
+    assert tick(lone_failures(10), 10.0, DEFAULTS) == Health(healthy=False, verdict=1)
+
+
+def test_a_good_round_among_them_starts_the_count_anew():
+    health = after([GOOD], lone_failures(9), at=9.0)
+
+    assert tick(health, 10.0, DEFAULTS) == Health()
+
+
+def test_where_any_failure_fails_a_round_three_rounds_are_enough():
+    strict = replace(DEFAULTS, failure_ratio=0.0)
+
+    assert tick(lone_failures(3), 3.0, strict) == Health(healthy=False, verdict=1)
 
 
 def test_the_outcome_that_finds_its_round_closed_and_the_verdict_changed_is_not_counted():
-    on_the_brink = Health(contradicting=2, bad=1, opened_at=0.0)
+    on_the_brink = Health(contradicting=2, failures=9, bad=1, opened_at=0.0)
 
     changed = observe(on_the_brink, Observation(GOOD, 0), 1.0, DEFAULTS)
 

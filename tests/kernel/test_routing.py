@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from gomail.exits import Manners, OutletRules
 from gomail.outcome import OutcomeClass
 from gomail.routing import Candidate, Router, Way
 from tests.builders import candidate, only, outcome
@@ -16,7 +17,9 @@ quick = settings(max_examples=100, deadline=None, derandomize=True)
 
 
 def router(*, rooms=None, random=0.5, most_room=256, **weights):
-    made = Router(weights or {"ses": 1, "sendgrid": 1}, most_room=most_room, random=lambda: random)
+    rules = {name: OutletRules(one) for name, one in (weights or {"ses": 1, "sendgrid": 1}).items()}
+    manners = Manners(ramp=0)
+    made = Router(rules, manners=manners, most_room=most_room, random=lambda: random)
     for way in made.exits:
         way.room = rooms or way.room
     return made
@@ -481,7 +484,8 @@ class Routing(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.now, self.in_flight = 0.0, []
-        self.router = Router(dict.fromkeys(PROVIDERS, 1), most_room=20, random=lambda: 0.5)
+        rules = dict.fromkeys(PROVIDERS, OutletRules())
+        self.router = Router(rules, most_room=20, random=lambda: 0.5)
         self.probed = dict.fromkeys(PROVIDERS, float("-inf"))
 
     @rule(batch=st.lists(CANDIDATES, max_size=12))

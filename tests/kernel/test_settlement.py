@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gomail.health import Health, Observation, Thresholds, observe, sign_of, tick
+from gomail.exits import OutletRules
 from gomail.outcome import OutcomeClass
 from gomail.routing import Candidate, Router
 from gomail.settlement import (
@@ -233,7 +234,7 @@ class World:
 
     def __init__(self, messages, answers):
         self.now, self.answers, self.order = 0.0, answers, count()
-        self.router = Router(dict.fromkeys(BOTH, 1), random=self.random)
+        self.router = Router(dict.fromkeys(BOTH, OutletRules()), random=self.random)
         self.health = dict.fromkeys(BOTH, Health())
         self.tried, self.receives = Tried(), Counter()
         self.calls, self.accepted, self.dead = Counter(), Counter(), []
