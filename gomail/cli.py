@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from gomail import settings_page
+from gomail import answers_page, settings_page
 from gomail.errors import GomailError
 from gomail.local.smoke import smoke as run_smoke
 from gomail.local.up import up as run_up
@@ -110,8 +110,20 @@ def config_page(
     file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path(settings_page.FILE),
 ) -> None:
     """Write docs/configuration.md, the page of all settings."""
+    _write(file, settings_page.page())
+
+
+@app.command("answers-page")
+def write_answers_page(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path(answers_page.FILE),
+) -> None:
+    """Write docs/answers.md, the page of what each answer of each provider means."""
+    _write(file, answers_page.page())
+
+
+def _write(file: Path, text: str) -> None:
     try:
-        file.write_text(settings_page.page(), encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         _refuse(f"{file}: cannot be written ({error.strerror})")
     typer.echo(f"wrote {file}")
