@@ -11,9 +11,12 @@ from sandbox.cloud import Cloud, Store
 from sandbox.desk import Desk
 from sandbox.http import Handler, json_answer
 from sandbox.mailbox import Mailbox
+from sandbox.mailgun import Mailgun, MailgunEndpoint
 from sandbox.objects import MemoryObjects, Objects
+from sandbox.postmark import Postmark, server
 from sandbox.provider import ProviderEndpoint, Rejected
 from sandbox.queues import Queues
+from sandbox.resend import Resend, ResendEndpoint, domains
 from sandbox.s3 import PREFIX, S3Endpoint
 from sandbox.sendgrid import SendGrid
 from sandbox.ses import Ses, account
@@ -50,14 +53,26 @@ class Sandbox:
         self._mailbox = Mailbox()
         self._ses = ProviderEndpoint(Ses(bad_key), self._mailbox)
         self._sendgrid = ProviderEndpoint(SendGrid(bad_key), self._mailbox)
+        self._mailgun = MailgunEndpoint(Mailgun(bad_key), self._mailbox)
+        postmark = ProviderEndpoint(Postmark(bad_key), self._mailbox)
+        resend = ResendEndpoint(Resend(bad_key), self._mailbox)
         self._s3 = S3Endpoint(objects or MemoryObjects())
         sqs = SqsEndpoint(Cloud(self.queues, store, Waiting()))
-        providers = {"ses": self._ses, "sendgrid": self._sendgrid}
+        providers = {
+            "ses": self._ses,
+            "sendgrid": self._sendgrid,
+            "postmark": postmark,
+            "resend": resend,
+        }
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/"): sqs.handle,
             ("POST", "/v2/email/outbound-emails"): self._ses.handle,
             ("GET", "/v2/email/account"): self._account,
             ("POST", "/v3/mail/send"): self._sendgrid.handle,
+            ("POST", "/email"): postmark.handle,
+            ("GET", "/server"): server(postmark),
+            ("POST", "/emails"): resend.handle,
+            ("GET", "/domains"): domains(resend),
             **Desk(self._mailbox, providers, sqs, self._s3).routes(),
         }
 

@@ -13,9 +13,16 @@ from gomail.eligibility import Outlet, Outlets, WhyUnable
 from gomail.errors import ConfigurationError
 from gomail.exits import OutletRules
 from gomail.http import Transport
-from gomail.provider_settings import ProviderSettings, SendGridSettings, SesSettings, key_variable
-from gomail.providers import Provider, sendgrid, ses, ses_limits
-from gomail.providers.limits import ascii_only, first_of
+from gomail.provider_settings import (
+    PostmarkSettings,
+    ProviderSettings,
+    ResendSettings,
+    SendGridSettings,
+    SesSettings,
+    key_variable,
+)
+from gomail.providers import Provider, postmark, resend, sendgrid, ses, ses_limits
+from gomail.providers.limits import ascii_only, both
 from gomail.providers.sending import Signer
 from gomail.settings import Settings
 
@@ -74,6 +81,25 @@ def _sendgrid(name: str, settings: SendGridSettings, supplies: Supplies) -> Prov
     )
 
 
+def _postmark(name: str, settings: PostmarkSettings, supplies: Supplies) -> Provider:
+    return postmark.postmark(
+        name,
+        base_url=settings.base_url,
+        key=_key(name, settings, supplies),
+        message_stream=settings.message_stream,
+        transport=supplies.transport,
+    )
+
+
+def _resend(name: str, settings: ResendSettings, supplies: Supplies) -> Provider:
+    return resend.resend(
+        name,
+        base_url=settings.base_url,
+        key=_key(name, settings, supplies),
+        transport=supplies.transport,
+    )
+
+
 def _key(name: str, settings: ProviderSettings, supplies: Supplies) -> SecretStr:
     if supplies.key is None:
         raise ConfigurationError(f"providers.{name} has no key; set {key_variable(settings)}")
@@ -83,6 +109,8 @@ def _key(name: str, settings: ProviderSettings, supplies: Supplies) -> SecretStr
 KINDS: dict[str, Kind] = {
     "ses": Kind(make=_ses, unable=lambda _: ses_limits.why_unable),
     "sendgrid": Kind(make=_sendgrid, unable=lambda _: sendgrid.why_unable),
+    "postmark": Kind(make=_postmark, unable=lambda _: postmark.why_unable),
+    "resend": Kind(make=_resend, unable=lambda _: resend.why_unable, idempotent=True),
 }
 """Every kind in the settings."""
 
@@ -106,7 +134,7 @@ def _outlet(name: str, settings: ProviderSettings) -> Outlet:
     unable, utf8 = kind.unable(settings), kind.utf8(settings)
     return Outlet(
         name,
-        unable if utf8 else first_of(ascii_only(name), unable),
+        unable if utf8 else both(ascii_only(name), unable),
         frozenset(settings.from_domains),
         utf8=utf8,
     )

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gomail.email import Attachment, Email, ListUnsubscribe, Mailbox, Message
-from gomail.providers import sendgrid, ses, ses_limits
+from gomail.providers import postmark, resend, sendgrid, ses, ses_limits
 from sandbox.mailbox import File
 from sandbox.parties import Party
+from sandbox.postmark import Postmark
+from sandbox.resend import Resend
 from sandbox.sendgrid import SendGrid
 from sandbox.ses import Ses
 from tests.providers.case import ID
@@ -17,6 +19,8 @@ from tests.providers.case import ID
 WAYS = {
     "ses": (ses.translator(), Ses("bad"), ses_limits.why_unable),
     "sendgrid": (sendgrid.translate, SendGrid("bad"), sendgrid.why_unable),
+    "postmark": (postmark.translator("outbound"), Postmark("bad"), postmark.why_unable),
+    "resend": (resend.translate, Resend("bad"), resend.why_unable),
 }
 
 # What a header promises to keep of a text: its words, with one space between them.
