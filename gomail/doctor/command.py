@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import NoReturn
 
 from gomail.doctor import Section, count, misconfigured
@@ -25,6 +26,8 @@ def doctor(show: Callable[[list[Section]], str]) -> NoReturn:
     """
     # What is logged is among the findings, or of no use to whoever reads them.
     logging.getLogger().addHandler(logging.NullHandler())
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a provider may say what a terminal cannot show
     try:
         sections = asyncio.new_event_loop().run_until_complete(_examined())
         print(show(sections), flush=True)  # noqa: T201 - what it is for

@@ -38,8 +38,19 @@ async def ask_ledger(url: str, open_: Callable[[], Ledger | None]) -> list[Findi
         except ConfigurationError as error:
             return misconfigured(error)
         assert ledger is not None
-        findings = await _answers(ledger)
-    return findings if findings[0].mend else [*findings, *(note(text) for text in warnings)]
+        try:
+            findings = await _answers(ledger)
+        except LedgerUnavailable as error:
+            # The warnings, if any, say the same.
+            return [
+                bad(
+                    f"does not answer: {error}{_WITHOUT}",
+                    "check ledger.url, and that its server runs or its disk has room",
+                )
+            ]
+        finally:
+            await ledger.close()
+    return [*findings, *(note(text) for text in warnings)]
 
 
 async def ask_payloads(payloads: Payloads, *, bucket: str, prefix: str) -> list[Finding]:
@@ -61,19 +72,9 @@ async def ask_payloads(payloads: Payloads, *, bucket: str, prefix: str) -> list[
 
 
 async def _answers(ledger: Ledger) -> list[Finding]:
-    try:
-        stats = await ledger.stats(int(time.time() * 1000))
-        # To end the lease of a key that nobody has: it needs all rights, and changes nothing.
-        await ledger.release(f"doctor-{uuid4()}", message_id="")
-    except LedgerUnavailable as error:
-        return [
-            bad(
-                f"does not answer: {error}{_WITHOUT}",
-                "check ledger.url, and that its server runs or its disk has room",
-            )
-        ]
-    finally:
-        await ledger.close()
+    stats = await ledger.stats(int(time.time() * 1000))
+    # To end the lease of a key that nobody has: it needs all rights, and changes nothing.
+    await ledger.release(f"doctor-{uuid4()}", message_id="")
     known = well(f"answers and takes changes; it knows {sum(stats.by_status.values()):,} emails")
     if not stats.processes:
         idle = note(
@@ -81,7 +82,7 @@ async def _answers(ledger: Ledger) -> list[Finding]:
             "start one (python -m bytewax.run flows.dispatch), unless that is wanted",
         )
         return [known, idle]
-    return [known, well(f"{len(stats.processes)} dispatch processes have reported lately")]
+    return [known, well(f"dispatch processes that reported lately: {len(stats.processes)}")]
 
 
 def _about_file(file: Path) -> list[Finding]:
