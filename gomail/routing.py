@@ -208,7 +208,7 @@ class Router:
         able = [way for way in ready if _may_take(way, candidate)]
         if candidate.outcomes:
             able = self._preferred(able, candidate)
-        able = [way for way in able if way.in_hand < way.room]
+        able = [way for way in able if way.in_hand < way.room and not way.pace.is_used_up(now)]
         best = self._first_of_highest_priority(able, now) or self._soonest(able, now)
         if best is None:
             return NOBODY
