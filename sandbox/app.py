@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
+from sandbox import sendgrid, ses
 from sandbox.cloud import Cloud, Store
 from sandbox.desk import Desk
 from sandbox.http import Handler, json_answer
@@ -14,12 +15,12 @@ from sandbox.mailbox import Mailbox
 from sandbox.mailgun import Mailgun, MailgunEndpoint
 from sandbox.objects import MemoryObjects, Objects
 from sandbox.postmark import Postmark, server
-from sandbox.provider import ProviderEndpoint, Rejected
+from sandbox.provider import ProviderEndpoint
 from sandbox.queues import Queues
 from sandbox.resend import Resend, ResendEndpoint, domains
 from sandbox.s3 import PREFIX, S3Endpoint
 from sandbox.sendgrid import SendGrid
-from sandbox.ses import Ses, account
+from sandbox.ses import Ses
 from sandbox.sqs import SqsEndpoint
 from sandbox.waiting import Waiting
 
@@ -63,16 +64,18 @@ class Sandbox:
             "sendgrid": self._sendgrid,
             "postmark": postmark,
             "resend": resend,
+            "mailgun": self._mailgun,
         }
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/"): sqs.handle,
             ("POST", "/v2/email/outbound-emails"): self._ses.handle,
-            ("GET", "/v2/email/account"): self._account,
             ("POST", "/v3/mail/send"): self._sendgrid.handle,
             ("POST", "/email"): postmark.handle,
             ("GET", "/server"): server(postmark),
             ("POST", "/emails"): resend.handle,
             ("GET", "/domains"): domains(resend),
+            **ses.questions(self._ses, self._sent_by_ses),
+            **sendgrid.questions(self._sendgrid),
             **Desk(self._mailbox, providers, sqs, self._s3).routes(),
         }
 
@@ -95,18 +98,15 @@ class Sandbox:
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         path = request.raw_path.partition("?")[0]
         handler = self._routes.get((request.method, path))
+        handler = handler or self._mailgun.handler(request.method, path)
         if handler is not None:
             return await handler(request)
         if path.startswith(PREFIX):
             return await self._s3.handle(request)
         return json_answer({"error": f"There is no {request.method} {path} here."}, 404)
 
-    async def _account(self, request: web.BaseRequest) -> web.Response:
-        try:
-            self._ses.dialect.authenticate(request.headers)
-        except Rejected as rejection:
-            return self._ses.dialect.rejected(rejection)
-        return account(self._ses, self._mailbox.counts()["by_provider"].get("ses", 0))
+    def _sent_by_ses(self) -> int:
+        return int(self._mailbox.counts()["by_provider"].get("ses", 0))
 
 
 def _request(

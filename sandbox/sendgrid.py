@@ -1,4 +1,4 @@
-"""Speaks SendGrid v3: `POST /v3/mail/send`."""
+"""Speaks SendGrid v3: `POST /v3/mail/send`, and the key's scopes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from aiohttp import web
 from sandbox import sendgrid_parts as parts
 from sandbox.http import json_answer
 from sandbox.mailbox import Email
-from sandbox.provider import Rejected
+from sandbox.provider import ProviderEndpoint, Rejected
+from sandbox.questions import question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.parties import Party
+    from sandbox.questions import Routes
 
 _MOST_PERSONALIZATIONS = 1000
 _MOST_RECIPIENTS = 1000
@@ -110,6 +112,18 @@ class SendGrid:
     def refusal(self) -> Rejected:
         """The rejection of an email that is refused for good."""
         return parts.bad("Does not contain a valid address.", "personalizations.0.to.0.email")
+
+
+def questions(endpoint: ProviderEndpoint) -> Routes:
+    """What can be asked of the key; not while every call is to fail."""
+
+    def scopes() -> web.Response:
+        s = endpoint.switches
+        if s.error_rate == 1:
+            raise Rejected(s.status, s.error_message)
+        return json_answer({"scopes": ["mail.send"]})
+
+    return {("GET", "/v3/scopes"): question(endpoint, scopes)}
 
 
 def _json(payload: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Speaks SES v2: `SendEmail` with Simple or Raw content, and `GetAccount`."""
+"""Speaks SES v2: `SendEmail` with Simple or Raw content, and what is asked of the account."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from aiohttp import web
 
 from sandbox.http import json_answer
 from sandbox.provider import ProviderEndpoint, Rejected
+from sandbox.questions import question
 from sandbox.ses_content import Envelope, addresses, bad, checked_object, objects, raw, simple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sandbox.mailbox import Email
     from sandbox.parties import Party
+    from sandbox.questions import Routes
 
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _CREDENTIAL = re.compile(
@@ -32,6 +34,7 @@ _CODES = {
     429: ("TooManyRequestsException", "Maximum sending rate exceeded."),
     503: ("ServiceUnavailable", "The service is unavailable because a fault was switched on."),
 }
+_DOMAINS = ("example.com", "example.net", "example.org")
 _INTERNAL = ("InternalFailure", "The request failed because a fault was switched on.")
 
 
@@ -111,8 +114,20 @@ class Ses:
         return Rejected(400, "The message was refused by a switch.", code="MessageRejected")
 
 
-def account(endpoint: ProviderEndpoint, sent: int) -> web.Response:
-    """GetAccount: a paused or suspended account shows here, too."""
+def questions(endpoint: ProviderEndpoint, sent: Callable[[], int]) -> Routes:
+    """What can be asked of the account; `sent` counts its emails."""
+    account = question(endpoint, lambda: _account(endpoint, sent()))
+    identities = question(endpoint, _identities)
+    return {
+        ("GET", "/v2/email/account"): account,
+        ("GET", "/v2/email/identities"): identities,
+        # The newest service models list identities by this.
+        ("POST", "/v2/email/list-identities"): identities,
+    }
+
+
+def _account(endpoint: ProviderEndpoint, sent: int) -> web.Response:
+    """GetAccount: a paused or suspended account shows here, too, and a limit of the rate."""
     s = endpoint.switches
     code = s.error_code if s.error_rate else None
     return json_answer(
@@ -129,6 +144,20 @@ def account(endpoint: ProviderEndpoint, sent: int) -> web.Response:
             "SuppressionAttributes": {"SuppressedReasons": []},
         }
     )
+
+
+def _identities() -> web.Response:
+    """ListEmailIdentities: the sandbox takes every sender, so these stand for all."""
+    listed = [
+        {
+            "IdentityName": name,
+            "IdentityType": "DOMAIN",
+            "SendingEnabled": True,
+            "VerificationStatus": "SUCCESS",
+        }
+        for name in _DOMAINS
+    ]
+    return json_answer({"EmailIdentities": listed})
 
 
 def _json(payload: bytes) -> Any:

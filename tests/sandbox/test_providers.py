@@ -1,10 +1,19 @@
 """The SES and SendGrid endpoints, and the faults that strike them."""
 
+import asyncio
 import base64
 
 import httpx2
 import pytest
+from botocore import credentials as boto
 from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
+from pydantic import SecretStr
+
+from gomail.aws import Credentials, Signer
+from gomail.http import AiohttpTransport
+from gomail.provider_settings import SendGridSettings, SesSettings
+from gomail.providers import Level
+from gomail.providers.table import Supplies, build
 
 SIGNED = {
     "X-Amz-Date": "20261124T000000Z",
@@ -78,6 +87,63 @@ def test_ses_shows_a_healthy_account_until_sending_is_paused(ses, faults):
     faults("ses", error_rate=1, status=400, error_code="SendingPausedException")
 
     assert not ses.get_account()["SendingEnabled"]
+
+
+def test_a_limit_of_the_rate_and_what_was_sent_show_in_the_account(ses, send_ses, faults):
+    faults("ses", rate_limit=14)
+    ses.send_email(**send_ses())
+
+    quota = ses.get_account()["SendQuota"]
+
+    assert (quota["MaxSendRate"], quota["SentLast24Hours"]) == (14, 1)
+
+
+def test_ses_lists_identities_as_boto3_and_as_gomail_ask(ses, http):
+    by_boto3 = ses.list_email_identities(PageSize=1000)["EmailIdentities"]
+
+    by_gomail = http.get("/v2/email/identities?PageSize=1000", headers=SIGNED).json()
+
+    assert by_gomail == {"EmailIdentities": by_boto3}
+    assert {one["VerificationStatus"] for one in by_boto3} == {"SUCCESS"}
+
+
+def test_sendgrid_tells_a_key_its_scopes_unless_every_call_is_to_fail(http, faults):
+    def scopes(key: str) -> httpx2.Response:
+        return http.get("/v3/scopes", headers={"Authorization": f"Bearer {key}"})
+
+    assert scopes("SG.key").json() == {"scopes": ["mail.send"]}
+    assert scopes("bad").status_code == 401
+    faults("sendgrid", error_rate=1, status=403)
+    assert scopes("SG.key").json()["errors"][0]["message"] == "access forbidden"
+
+
+@pytest.fixture
+def asked(url):
+    """Ask the sandbox what gomail's own providers ask, with good keys and with bad ones."""
+
+    async def ask(*, key: str) -> dict[str, list[Level]]:
+        credentials = Credentials(lambda: boto.Credentials(key, "secret"))
+        await credentials.load()
+        sign = Signer(credentials, service="ses", region="us-east-1").sign
+        transport = AiohttpTransport()
+        supplies = Supplies(transport=transport, key=SecretStr(key), sign=sign, endpoint=url)
+        try:
+            return {
+                kind: [one.level for one in await build(kind, settings, supplies).check()]
+                for kind, settings in (
+                    ("ses", SesSettings()),
+                    ("sendgrid", SendGridSettings(base_url=url)),
+                )
+            }
+        finally:
+            await transport.close()
+
+    return lambda *, key: asyncio.run(ask(key=key))
+
+
+def test_gomails_own_questions_find_the_sandbox_in_order_and_a_bad_key_out_of_order(asked):
+    assert asked(key="good") == {"ses": [Level.OK, Level.OK], "sendgrid": [Level.OK]}
+    assert asked(key="bad") == {"ses": [Level.BAD], "sendgrid": [Level.BAD]}
 
 
 @pytest.mark.parametrize(
