@@ -65,6 +65,7 @@ class Sandbox:
             "postmark": postmark,
             "resend": resend,
             "mailgun": self._mailgun,
+            "mailgun": self._mailgun,
         }
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/"): sqs.handle,
@@ -98,6 +99,7 @@ class Sandbox:
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         path = request.raw_path.partition("?")[0]
         handler = self._routes.get((request.method, path))
+        handler = handler or self._mailgun.handler(request.method, path)
         handler = handler or self._mailgun.handler(request.method, path)
         if handler is not None:
             return await handler(request)

@@ -14,6 +14,7 @@ from gomail.errors import ConfigurationError
 from gomail.exits import OutletRules
 from gomail.http import Transport
 from gomail.provider_settings import (
+    MailgunSettings,
     PostmarkSettings,
     ProviderSettings,
     ResendSettings,
@@ -21,7 +22,7 @@ from gomail.provider_settings import (
     SesSettings,
     key_variable,
 )
-from gomail.providers import Provider, postmark, resend, sendgrid, ses, ses_limits
+from gomail.providers import Provider, mailgun, postmark, resend, sendgrid, ses, ses_limits
 from gomail.providers.limits import ascii_only, both
 from gomail.providers.sending import Signer
 from gomail.settings import Settings
@@ -100,6 +101,16 @@ def _resend(name: str, settings: ResendSettings, supplies: Supplies) -> Provider
     )
 
 
+def _mailgun(name: str, settings: MailgunSettings, supplies: Supplies) -> Provider:
+    return mailgun.mailgun(
+        name,
+        base_url=settings.base_url,
+        domain=settings.domain,
+        key=_key(name, settings, supplies),
+        transport=supplies.transport,
+    )
+
+
 def _key(name: str, settings: ProviderSettings, supplies: Supplies) -> SecretStr:
     if supplies.key is None:
         raise ConfigurationError(f"providers.{name} has no key; set {key_variable(settings)}")
@@ -111,6 +122,7 @@ KINDS: dict[str, Kind] = {
     "sendgrid": Kind(make=_sendgrid, unable=lambda _: sendgrid.why_unable),
     "postmark": Kind(make=_postmark, unable=lambda _: postmark.why_unable),
     "resend": Kind(make=_resend, unable=lambda _: resend.why_unable, idempotent=True),
+    "mailgun": Kind(make=_mailgun, unable=lambda _: mailgun.why_unable),
 }
 """Every kind in the settings."""
 
