@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gomail.ledger import LONGEST_TURN, Ledger, Take, Turn
@@ -198,7 +198,10 @@ class Rules:
         self.due = float("-inf")
 
     def take(self, asked: Take, now: float) -> float:
-        """Seconds until it may be sent."""
+        """Seconds until it may be sent; what has no rate changes nothing for the others."""
+        if asked.rate is None:
+            return 0.0
+        assume(abs(self.due - now - LONGEST_TURN) > EXACT)  # either way is right
         pace = Pace(asked.rate, asked.burst)
         pace.due = now if self.due > now + LONGEST_TURN else self.due
         at = pace.take(asked.count, now)
@@ -337,6 +340,20 @@ def test_no_24_hours_of_sends_hold_more_than_the_quota(
         for at, _ in sent:
             within = sum(number for each, number in sent if at <= each < at + 24 * HOUR)
             assert within <= quota
+
+    run(sqlite_store, scenario)
+
+
+def test_what_waits_for_the_next_hour_uses_the_quota_of_that_hour(sqlite_store: Store) -> None:
+    hour = NOW - NOW % HOUR + HOUR
+    two = Take("ses", 1, rate=0.05, quota=2)
+
+    async def scenario(ledger: Ledger) -> None:
+        turns = await ledger.take([two, two], now=hour - 10 * SECOND)
+        assert [each.delay for each in turns] == about([0, 20])  # the second one after the hour
+
+        [later] = await ledger.take([Take("ses", 2, quota=2)], now=hour + 24 * HOUR + 5 * SECOND)
+        assert later == OVER
 
     run(sqlite_store, scenario)
 
