@@ -22,6 +22,7 @@ from gomail.ledger import Ledger, LedgerUnavailable
 from gomail.ledger.table import open_ledger
 from gomail.payloads import Payloads
 from gomail.payloads.table import open_payloads
+from gomail.providers.table import outlets
 from gomail.queue import Inspector, Sender
 from gomail.queue.sqs import open_queue
 from gomail.release import Releaser
@@ -201,7 +202,11 @@ def _parts(
         Watch(queue, urls, now=clock.time, log=QuietLog(_log, now=clock.time)),
         memory,
         Door(
-            Judge(settings.ingest.max_body_bytes, settings.ingest.max_attachment_bytes),
+            Judge(
+                settings.ingest.max_body_bytes,
+                settings.ingest.max_attachment_bytes,
+                outlets(settings),
+            ),
             payloads,
             settings.payloads.prefix,
             settings.ingest.enqueue_timeout,

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import orjson
 
+from gomail.eligibility import Outlets
 from gomail.email import Email, Faults, NotAnEmail, has_forbidden_characters, read
 from ingest import answers
 
@@ -22,6 +23,8 @@ class Judge:
     max_body_bytes: int
     """Of an email's JSON without the contents of its attachments."""
     max_attachment_bytes: int
+    outlets: Outlets
+    """One of them must be able to carry the email."""
 
     def email(self, request: object, now: int) -> Email | Faults:
         """The email of `{"email": {…}}`.
@@ -29,15 +32,23 @@ class Judge:
         Raises:
             NotAnEmail: something in it has the wrong JSON type.
         """
-        return read(request, now_ms=now, max_attachment_bytes=self.max_attachment_bytes)
+        email = read(
+            request,
+            now_ms=now,
+            max_attachment_bytes=self.max_attachment_bytes,
+            ascii_only=self.outlets.ascii_only,
+        )
+        if isinstance(email, Email) and (faults := self.outlets.faults(email)):
+            return _as_asked(faults, _wire(request))
+        return email
 
     def timeless(self, request: object, judged: Email | Faults) -> Email | Faults:
-        """The same without the rules on times; `judged` is what `email` made of it.
+        """The same without the rules that judge differently later; `judged` is what `email` made.
 
-        A request that is made again is the same one, also when its `sendAt` has come meanwhile.
+        Those are the rules on times and on who can carry it. A request that is made again is the
+        same one, also when its `sendAt` has come meanwhile or a provider is gone.
         """
-        wire = request.get("email") if isinstance(request, dict) else None
-        if not isinstance(wire, dict) or _TIMES.isdisjoint(wire):
+        if isinstance(judged, Email) and _TIMES.isdisjoint(_wire(request)):
             return judged
         return read(request, now_ms=None, max_attachment_bytes=self.max_attachment_bytes)
 
@@ -51,7 +62,7 @@ class Judge:
     def item(
         self, wire: object, now: int, *, measured: bool
     ) -> tuple[Email | Faults, Email | Faults]:
-        """One email of a batch, and the same without the rules on times.
+        """One email of a batch, and the same without the rules that judge differently later.
 
         What is a 400 where it is the only one is a fault at `base` here. `measured`: the whole
         batch is within the limit, so each email is.
@@ -72,6 +83,21 @@ class Judge:
 
     def _is_large(self, wire: object) -> bool:
         return len(orjson.dumps(_without_contents(wire))) > self.max_body_bytes
+
+
+def _wire(request: object) -> dict[str, Any]:
+    wire = request.get("email") if isinstance(request, dict) else None
+    return wire if isinstance(wire, dict) else {}
+
+
+def _as_asked(faults: Faults, wire: dict[str, Any]) -> Faults:
+    """The faults at the names under which the request has these fields."""
+    names = {}
+    if wire.get("to") is not None:
+        names["toEmail"] = "to.0.email"
+    if not wire.get("body"):
+        names["body"] = "text"
+    return {names.get(name, name): sentence for name, sentence in faults.items()}
 
 
 def _both(faults: Faults) -> tuple[Faults, Faults]:

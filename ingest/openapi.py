@@ -4,7 +4,7 @@ Tests validate real answers against these schemas and compare the fields with `g
 """
 
 from gomail.email import HEADER_LIMIT, MOST_ATTACHMENTS
-from gomail.email.more import MOST_HEADERS, MOST_METADATA, MOST_TAGS
+from gomail.email.more import MOST_HEADERS, MOST_METADATA, MOST_PROVIDERS, MOST_TAGS
 from ingest import answers
 from ingest.schemas import (
     BASE_ERROR,
@@ -18,7 +18,7 @@ from ingest.schemas import (
     shape,
 )
 
-_ADDRESS: Schema = {"type": "string", "format": "email", "minLength": 1, "maxLength": 254}
+_ADDRESS: Schema = {"type": "string", "format": "idn-email", "minLength": 1, "maxLength": 254}
 _HEADER: Schema = {
     "type": ["string", "null"],
     "description": f"One line, at most {HEADER_LIMIT} bytes in UTF-8.",
@@ -47,6 +47,16 @@ def _mailboxes(description: str) -> Schema:
         "additionalProperties": False,
     }
     return {"type": ["array", "null"], "maxItems": 50, "items": one, "description": description}
+
+
+def _providers(description: str) -> Schema:
+    return {
+        "type": ["array", "null"],
+        "maxItems": MOST_PROVIDERS,
+        "uniqueItems": True,
+        "items": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,39}$"},
+        "description": description,
+    }
 
 
 EMAIL: Schema = {
@@ -105,6 +115,18 @@ EMAIL: Schema = {
             "enum": ["retry", "dead-letter", None],
             "description": "After an attempt whose outcome nobody knows: `retry` (it may arrive "
             "twice) or `dead-letter` (it may not arrive).",
+        },
+        "provider": {
+            "type": ["object", "null"],
+            "properties": {
+                "only": {
+                    **_providers("The providers it may go to; all if left out."),
+                    "minItems": 1,
+                },
+                "exclude": _providers("Providers it may not go to."),
+            },
+            "additionalProperties": False,
+            "description": "Which of the configured providers it may go to, by their names.",
         },
     },
     "required": ["fromEmail"],
@@ -199,16 +221,29 @@ SEND_RESPONSES: Responses = {
         headers=RETRY_AFTER,
     ),
     422: described(
-        "The email is not valid: a sentence for each field at fault.",
+        "The email is not valid: a sentence for each field at fault. Or no configured provider can "
+        "carry it: why, at the field that stands in the way, and at `provider` where each has its "
+        "own reason.",
         FIELD_ERRORS,
         {
+            "nobody can carry it": {
+                "errors": {
+                    "attachments.0.filename": "No configured provider can carry it "
+                    "(ses: takes no .exe files)",
+                }
+            },
+            "no such provider": {
+                "errors": {
+                    "provider.only": "nosuch is no configured provider; configured: sendgrid, ses",
+                }
+            },
             "invalid": {
                 "errors": {
                     "body": "Body is required",
                     "fromEmail": "From email is required",
                     "toEmail": "To email is not a valid email",
                 }
-            }
+            },
         },
     ),
     503: described(

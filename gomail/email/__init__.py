@@ -1,6 +1,6 @@
 """What an email is, what makes one valid, and how it is written on the queue. Pure."""
 
-from gomail.email.addresses import ascii_address
+from gomail.email.addresses import addressed, ascii_address, ascii_domain, is_ascii_local
 from gomail.email.model import (
     MOST_ATTACHMENTS,
     MOST_RECIPIENTS,
@@ -30,10 +30,13 @@ __all__ = [
     "Message",
     "NotAnEmail",
     "Unreadable",
+    "addressed",
     "ascii_address",
+    "ascii_domain",
     "decode",
     "encode",
     "has_forbidden_characters",
+    "is_ascii_local",
     "is_id",
     "pack",
     "read",

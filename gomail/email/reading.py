@@ -7,7 +7,7 @@ dead-letters what no API has checked.
 from collections.abc import Mapping
 from typing import Any
 
-from gomail.email.addresses import is_address
+from gomail.email.addresses import address_fault, one_form
 from gomail.email.model import Email
 from gomail.email.more import MORE, More
 from gomail.email.shapes import NotAnEmail, text
@@ -31,7 +31,11 @@ ATTACHMENT_BYTES = 10 * 1_048_576
 
 
 def read(
-    request: object, *, now_ms: int | None = None, max_attachment_bytes: int = ATTACHMENT_BYTES
+    request: object,
+    *,
+    now_ms: int | None = None,
+    max_attachment_bytes: int = ATTACHMENT_BYTES,
+    ascii_only: str = "",
 ) -> Email | Faults:
     """Turn decoded JSON `{"email": {…}}` into an email, or say all that is wrong with it.
 
@@ -39,6 +43,8 @@ def read(
         request: what the client or the queue gave.
         now_ms: milliseconds since the epoch, for the rules on times; None leaves those out.
         max_attachment_bytes: of all attachments together, decoded.
+        ascii_only: why addresses have to be ASCII before the @, as the end of the sentence that
+            refuses one; empty where they need not.
 
     Raises:
         NotAnEmail: the request, `email` or one of its fields has the wrong JSON type.
@@ -52,9 +58,14 @@ def read(
     if not isinstance(wire, dict):
         raise NotAnEmail("email is not an object")
     if wire.keys() <= PLAIN.keys():
-        return _plain(wire)
-    more = More(now_ms=now_ms, max_attachment_bytes=max_attachment_bytes, stored=False)
-    return _with_more(wire, more)
+        return _plain(wire, ascii_only)
+    more = More(
+        now_ms=now_ms,
+        max_attachment_bytes=max_attachment_bytes,
+        stored=False,
+        ascii_only=ascii_only,
+    )
+    return _with_more(wire, more, ascii_only)
 
 
 def read_stored(wire: Mapping[str, Any]) -> Email | Faults:
@@ -64,19 +75,20 @@ def read_stored(wire: Mapping[str, Any]) -> Email | Faults:
         NotAnEmail: one of its fields has the wrong JSON type.
     """
     if wire.keys() <= PLAIN.keys():
-        return _plain(wire)
-    return _with_more(wire, More(now_ms=None, max_attachment_bytes=None, stored=True))
+        return _plain(wire, "")
+    return _with_more(wire, More(now_ms=None, max_attachment_bytes=None, stored=True), "")
 
 
-def _plain(wire: Mapping[str, Any]) -> Email | Faults:
+def _plain(wire: Mapping[str, Any], ascii_only: str) -> Email | Faults:
     get = wire.get
     values = {
         name: value if isinstance(value := get(name, ""), str) else text(wire, name)
         for name in PLAIN
     }
-    return _faults(values) or Email(
-        values["fromEmail"],
-        values["toEmail"],
+    sender, reader = values["fromEmail"], values["toEmail"]
+    return _faults(values, ascii_only) or Email(
+        sender if sender.isascii() else one_form(sender),
+        reader if reader.isascii() else one_form(reader),
         values["body"],
         values["fromName"],
         values["toName"],
@@ -84,11 +96,11 @@ def _plain(wire: Mapping[str, Any]) -> Email | Faults:
     )
 
 
-def _with_more(wire: Mapping[str, Any], more: More) -> Email | Faults:
+def _with_more(wire: Mapping[str, Any], more: More, ascii_only: str) -> Email | Faults:
     values = more.read(wire)
     plain = {name: text(wire, name) for name in PLAIN}
-    faults = _faults(plain)
-    if more.has_recipients:  # `to` took the place of `toEmail`
+    faults = _faults(plain, ascii_only)
+    if wire.get("to") is not None:  # it took the place of `toEmail`
         faults.pop("toEmail", None)
     if values.get("body") or values.get("html") or values.get("claim"):
         faults.pop("body", None)
@@ -98,33 +110,29 @@ def _with_more(wire: Mapping[str, Any], more: More) -> Email | Faults:
     if faults:
         return faults
     old: dict[str, Any] = {PLAIN[name]: value for name, value in plain.items()}
+    old |= {name: one_form(old[name]) for name in ("from_email", "to_email")}
     return Email(**old | values)
-
-
-def _address_fault(label: str, value: str) -> str | None:
-    if not value:
-        return f"{label} is required"
-    return None if is_address(value) else f"{label} is not a valid email"
 
 
 def _body_fault(label: str, value: str) -> str | None:
     return None if value else f"{label} is required"
 
 
+_ADDRESSES = {"fromEmail": "From email", "toEmail": "To email"}
 _RULES = {
-    "fromEmail": (_address_fault, "From email"),
     "fromName": (fault_in_line, "From name"),
-    "toEmail": (_address_fault, "To email"),
     "toName": (fault_in_line, "To name"),
     "subject": (fault_in_line, "Subject"),
     "body": (_body_fault, "Body"),
 }
 
 
-def _faults(values: Mapping[str, str]) -> Faults:
+def _faults(values: Mapping[str, str], ascii_only: str) -> Faults:
     faults: Faults = {}
-    for name, value in values.items():
-        rule, label = _RULES[name]
-        if fault := rule(label, value):
+    for name, label in _ADDRESSES.items():
+        if fault := address_fault(label, values[name], ascii_only):
+            faults[name] = fault
+    for name, (rule, label) in _RULES.items():
+        if fault := rule(label, values[name]):
             faults[name] = fault
     return faults

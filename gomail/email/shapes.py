@@ -1,6 +1,6 @@
 """JSON types of an email's fields: what a field holds, or an error that names it. Pure.
 
-`null` is as good as a field left out.
+`null` is as good as a field left out. `where` is the dotted name of the object that has the field.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ class NotAnEmail(ValueError):
 
 
 def text(given: Mapping[str, Any], name: str, where: str = "") -> str:
-    """The text at `name`; empty where there is none. `where` is the dotted name of `given`."""
+    """The text at `name`; empty where there is none."""
     value = given.get(name, "")
     if isinstance(value, str):
         return value
     if value is None:
         return ""
-    return typed(value, str, f"{where}.{name}" if where else name, "a string")
+    return typed(value, str, _dotted(where, name), "a string")
 
 
 def number(given: Mapping[str, Any], name: str, where: str) -> int:
@@ -31,10 +31,10 @@ def number(given: Mapping[str, Any], name: str, where: str) -> int:
     return value
 
 
-def array(given: Mapping[str, Any], name: str) -> list[Any]:
+def array(given: Mapping[str, Any], name: str, where: str = "") -> list[Any]:
     """The list at `name`."""
     value = given.get(name)
-    return [] if value is None else typed(value, list, name, "an array")
+    return [] if value is None else typed(value, list, _dotted(where, name), "an array")
 
 
 def pairs(given: Mapping[str, Any], name: str) -> tuple[tuple[str, str], ...]:
@@ -53,3 +53,7 @@ def typed(value: object, kind: type[T], where: str, what: str) -> T:
     if not isinstance(value, kind):
         raise NotAnEmail(f"email.{where} is not {what}")
     return value
+
+
+def _dotted(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name

@@ -94,6 +94,7 @@ def wire_fields(email: Email) -> Wire:
         "sendAt": written(email.send_at),
         "expiresAt": written(email.expires_at),
         "onUnknown": email.on_unknown,
+        "provider": _provider(email),
         "claim": _claim(email.claim),
     }
     return fields | {name: value for name, value in more.items() if value}
@@ -170,6 +171,8 @@ def _has_more(email: Email) -> bool:
         or email.send_at
         or email.expires_at
         or email.on_unknown
+        or email.only
+        or email.exclude
         or email.claim
     )
 
@@ -196,6 +199,11 @@ def _unsubscribe(email: Email) -> Wire:
     if given is None:
         return {}
     return {"url": given.url} | ({"mailto": given.mailto} if given.mailto else {})
+
+
+def _provider(email: Email) -> Wire:
+    wishes = {"only": list(email.only), "exclude": list(email.exclude)}
+    return {name: names for name, names in wishes.items() if names}
 
 
 def _claim(claim: Claim | None) -> Wire:

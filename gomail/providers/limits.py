@@ -1,11 +1,11 @@
-"""How large an email is to a provider. Pure."""
+"""What kinds of provider refuse in the same way: size, and addresses of other scripts. Pure."""
 
-from gomail.eligibility import WhyUnable
-from gomail.email import Email
+from gomail.eligibility import ASCII_ONLY, WhyUnable
+from gomail.email import Email, addressed, is_ascii_local
 
 
 def size_limit(limit: int, sentence: str, *, texts_in_base64: bool) -> WhyUnable:
-    """A `why_unable` that says `sentence` of every email above `limit` bytes.
+    """A `why_unable` that says `sentence` of every email above `limit` bytes, at its largest part.
 
     Attachments count as base64; texts do where the limit is on what the provider makes of them.
     """
@@ -18,9 +18,37 @@ def size_limit(limit: int, sentence: str, *, texts_in_base64: bool) -> WhyUnable
         if plain and 6 * (len(email.body) + len(email.html)) <= limit:
             return None
         files = sum(_in_base64(attachment.size) for attachment in email.attachments)
-        return sentence if weight(_text_bytes(email, files)) + files > limit else None
+        texts = weight(_text_bytes(email, files))
+        return f"{_largest(email, texts, files)}: {sentence}" if texts + files > limit else None
 
     return unable
+
+
+def ascii_only(provider: str) -> WhyUnable:
+    """A `why_unable` for a provider that takes only ASCII before the @ of every address."""
+
+    def unable(email: Email) -> str | None:
+        few = not (email.also_to or email.cc or email.bcc or email.reply_to)
+        if few and email.from_email.isascii() and email.to_email.isascii():
+            return None  # as most are
+        for field, _, address in addressed(email):
+            if not is_ascii_local(address):
+                return f"{field}: {provider} {ASCII_ONLY}"
+        return None
+
+    return unable
+
+
+def both(first: WhyUnable, second: WhyUnable) -> WhyUnable:
+    """A `why_unable` of two rules; the first is told where both are broken."""
+    return lambda email: first(email) or second(email)
+
+
+def _largest(email: Email, texts: int, files: int) -> str:
+    """The field to look at first; which text it is nobody knows where it is in the store."""
+    if files > texts:
+        return "attachments"
+    return "html" if len(email.html) > len(email.body) else "body"
 
 
 def _text_bytes(email: Email, files: int) -> int:

@@ -115,7 +115,8 @@ def test_all_fields_at_fault_are_named_at_once(client):
         "importance": "importance is not a field of an email",
         "fromEmail": "From email is not a valid email",
         "subject": "Subject contains a line break or another control character",
-        "toEmail": "To email is not a valid email",
+        "toEmail": "To email is not a valid email for any configured provider "
+        "(ses: takes only ASCII before the @)",
     }
 
 

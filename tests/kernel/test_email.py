@@ -147,7 +147,6 @@ def test_addresses_that_the_go_service_refused_are_valid(address):
         "a@x.test",
         "a@[127.0.0.1]",
         "N <a@example.com>",
-        "ü@example.com",
         "a@example.com\n",
         "a@example.com\r\nBcc: b@example.com",
         "a b@example.com",

@@ -60,6 +60,7 @@ def test_every_field_is_read():
         sendAt="2026-09-22T14:13:20Z",
         expiresAt="2026-09-22T16:13:21.5+01:00",
         onUnknown="dead-letter",
+        provider={"only": ["ses", "ses-eu"], "exclude": ["sendgrid"]},
     )
 
     assert email == Email(
@@ -83,9 +84,14 @@ def test_every_field_is_read():
         send_at=NOW + DAY,
         expires_at=NOW + DAY + 3_601_500,
         on_unknown="dead-letter",
+        only=("ses", "ses-eu"),
+        exclude=("sendgrid",),
     )
 
 
+PROVIDER_NAME = (
+    "Provider is not a letter with up to 39 letters, digits, hyphens and underscores behind it"
+)
 TOO_MANY = [{"email": f"r{number}@example.org"} for number in range(50)]
 
 
@@ -101,6 +107,7 @@ TOO_MANY = [{"email": f"r{number}@example.org"} for number in range(50)]
         ({"toEmail": None, "to": [{"email": "a@example.org"}, {"email": "b"}]}, {"to.1.email": "To email is not a valid email"}),
         ({"cc": [{"name": "B"}]}, {"cc.0.email": "Cc email is required"}),
         ({"cc": [{"email": "ADA@example.org"}]}, {"cc.0.email": "Cc email is there twice"}),
+        ({"cc": [{"email": "Jörg@example.org"}, {"email": "jo\u0308rg@EXAMPLE.org"}]}, {"cc.1.email": "Cc email is there twice"}),
         ({"cc": [{"email": "b@example.org", "name": "B\n"}]}, {"cc.0.name": "Cc name contains a line break or another control character"}),
         ({"cc": [{"email": "b@example.org", "age": 1}]}, {"cc.0.age": "age is not a field here"}),
         ({"cc": [{"email": "a@bücher.example"}, {"email": "A@xn--bcher-kva.example"}]}, {"cc.1.email": "Cc email is there twice"}),
@@ -155,6 +162,17 @@ TOO_MANY = [{"email": f"r{number}@example.org"} for number in range(50)]
         ({"expiresAt": "2026-09-21T14:13:20Z"}, {"expiresAt": "Expires at is over"}),
         ({"sendAt": "2026-09-22T14:13:20Z", "expiresAt": "2026-09-22T14:13:20Z"}, {"expiresAt": "Expires at is not after send at"}),
         ({"onUnknown": "hope"}, {"onUnknown": "On unknown is neither retry nor dead-letter"}),
+        ({"provider": {"only": ["a b"]}}, {"provider.only.0": PROVIDER_NAME}),
+        ({"provider": {"exclude": ["a", "1"]}}, {"provider.exclude.1": PROVIDER_NAME}),
+        ({"provider": {"only": ["a" * 41]}}, {"provider.only.0": PROVIDER_NAME}),
+        ({"provider": {"only": ["ä"]}}, {"provider.only.0": PROVIDER_NAME}),
+        ({"provider": {"only": ["a\n"]}}, {"provider.only.0": PROVIDER_NAME}),
+        ({"provider": {"only": ["a", "b", "a"]}}, {"provider.only.2": "Provider is there twice"}),
+        ({"provider": {"only": []}}, {"provider.only": "Only names nobody; leave it out for all providers"}),
+        ({"provider": {"only": [f"p{n}" for n in range(21)]}}, {"provider.only": "There are more than 20 providers"}),
+        ({"provider": {"exclude": [f"p{n}" for n in range(21)]}}, {"provider.exclude": "There are more than 20 providers"}),
+        ({"provider": {"only": ["a", "b"], "exclude": ["c", "b"]}}, {"provider.exclude.1": "Provider is in only as well"}),
+        ({"provider": {"ony": ["a"]}}, {"provider.ony": "ony is not a field here"}),
         ({"claim": {"key": "k"}}, {"claim": "claim is not a field of an email"}),
         ({"html": "x", "form": 1}, {"form": "form is not a field of an email"}),
     ],
@@ -181,11 +199,36 @@ def test_all_faults_are_told_at_once():
         {"metadata": []},
         {"listUnsubscribe": "https://example.com"},
         {"sendAt": 1},
+        {"provider": []},
+        {"provider": "ses"},
+        {"provider": {"only": "ses"}},
+        {"provider": {"exclude": {}}},
+        {"provider": {"only": ["ses", 1]}},
     ],
 )
 def test_a_wrong_type_is_no_email(fields):
     with pytest.raises(NotAnEmail):
         asked(**fields)
+
+
+def test_a_wrong_type_within_the_providers_is_named():
+    with pytest.raises(NotAnEmail, match=r"email\.provider\.only\.1 is not a string"):
+        asked(provider={"only": ["ses", None]})
+    with pytest.raises(NotAnEmail, match=r"email\.provider\.exclude is not an array"):
+        asked(provider={"exclude": 1})
+
+
+@pytest.mark.parametrize(
+    "provider", [None, {}, {"only": None, "exclude": None}, {"exclude": []}], ids=str
+)
+def test_without_names_an_email_may_go_to_all_providers(provider):
+    assert asked(provider=provider) == asked()
+
+
+def test_twenty_providers_of_forty_characters_may_be_named():
+    names = tuple(f"p{number:039}" for number in range(20))
+
+    assert asked(provider={"only": list(names)}).only == names
 
 
 @pytest.mark.parametrize("time", ["2026-09-21T14:13:20Z", "1969-07-20T20:17:40Z"])
@@ -219,12 +262,13 @@ def test_without_a_clock_no_time_is_too_late_or_too_far():
         ("attachments", [{}] * 30_000),
         ("headers", {f"X {number}": "" for number in range(30_000)}),
         ("metadata", {f"\n{number}": "" for number in range(30_000)}),
+        ("provider", {"only": [f"p{number}" for number in range(30_000)]}),
     ],
 )
 def test_of_a_list_that_is_too_long_no_more_is_told_than_it_may_hold(field, many):
     faults = asked(**{field: many})
 
-    assert field in faults
+    assert field in {name.partition(".")[0] for name in faults}
     assert len(faults) <= 102
 
 
@@ -264,6 +308,8 @@ EMAILS = st.builds(
     send_at=st.sampled_from([0, NOW + 1, NOW + DAY]),
     expires_at=st.sampled_from([0, NOW + 2 * DAY]),
     on_unknown=st.sampled_from(["", "retry", "dead-letter"]),
+    only=st.sampled_from([(), ("ses",), ("ses", "ses-eu")]),
+    exclude=st.sampled_from([(), ("sendgrid",)]),
 ).filter(_all_different)
 
 
@@ -281,6 +327,8 @@ ALONE = {
     "send_at": NOW + 1,
     "expires_at": NOW + 1,
     "on_unknown": "retry",
+    "only": ("ses",),
+    "exclude": ("sendgrid",),
     "claim": Claim("gomail/m-1", "0" * 64, 9),
 }
 
@@ -295,10 +343,7 @@ def test_a_field_that_is_the_only_new_one_comes_back_from_the_queue(name):
 def test_each_field_is_tried_alone():
     plain = {"from_email", "to_email", "body", "from_name", "to_name", "subject"}
 
-    assert ALONE.keys() == {field.name for field in dataclasses.fields(Email)} - plain - {
-        "only",
-        "exclude",
-    }
+    assert ALONE.keys() == {field.name for field in dataclasses.fields(Email)} - plain
 
 
 @given(email=EMAILS)

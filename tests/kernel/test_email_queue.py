@@ -153,12 +153,12 @@ def test_a_version_that_is_not_known_is_unreadable(version):
 
 NAMES = [
     *PLAIN, *MORE, "email", "name", "filename", "content", "contentType", "contentId", "size",
-    "url", "mailto", "key", "sha256", "X-A",
+    "url", "mailto", "key", "sha256", "X-A", "only", "exclude",
 ]  # fmt: skip
 TELLING = [
     "a@example.com", "b@bücher.example", "a.pdf", "eA==", "image/png", "https://e.com", "mailto:x",
     "1969-01-01T00:00:00Z", "9999-12-31T23:59:59-10:00", "2099-01-01T00:00:00Z", "0" * 64,
-    "retry", "tag", "gomail/m-1", "\ud800", "\x00",
+    "retry", "tag", "jörg@example.com", "Jo\u0308rg@bücher.example", "gomail/m-1", "\ud800", "\x00",
 ]  # fmt: skip
 TEXTS = st.text(max_size=10) | st.sampled_from(TELLING)
 JSON = st.recursive(
@@ -183,6 +183,9 @@ NEARLY = {
     "tags": st.lists(TEXTS, max_size=2),
     "metadata": st.dictionaries(TEXTS, TEXTS, max_size=2),
     "listUnsubscribe": st.fixed_dictionaries({"url": TEXTS}, optional={"mailto": TEXTS}),
+    "provider": st.fixed_dictionaries(
+        {}, optional={"only": st.lists(TEXTS, max_size=2), "exclude": st.lists(TEXTS, max_size=2)}
+    ),
     "claim": st.fixed_dictionaries({"key": TEXTS, "sha256": TEXTS, "size": st.integers(-1, 9)}),
 }
 WIRE = st.builds(
