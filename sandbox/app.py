@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
-from sandbox import sendgrid, ses
+from sandbox import brevo, sendgrid, ses
 from sandbox.cloud import Cloud, Store
 from sandbox.desk import Desk
 from sandbox.http import Handler, json_answer
@@ -55,6 +55,7 @@ class Sandbox:
         self._ses = ProviderEndpoint(Ses(bad_key), self._mailbox)
         self._sendgrid = ProviderEndpoint(SendGrid(bad_key), self._mailbox)
         self._mailgun = MailgunEndpoint(Mailgun(bad_key), self._mailbox)
+        self._brevo = brevo.BrevoEndpoint(brevo.Brevo(bad_key), self._mailbox)
         postmark = ProviderEndpoint(Postmark(bad_key), self._mailbox)
         resend = ResendEndpoint(Resend(bad_key), self._mailbox)
         self._s3 = S3Endpoint(objects or MemoryObjects())
@@ -65,7 +66,7 @@ class Sandbox:
             "postmark": postmark,
             "resend": resend,
             "mailgun": self._mailgun,
-            "mailgun": self._mailgun,
+            "brevo": self._brevo,
         }
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/"): sqs.handle,
@@ -77,6 +78,7 @@ class Sandbox:
             ("GET", "/domains"): domains(resend),
             **ses.questions(self._ses, self._sent_by_ses),
             **sendgrid.questions(self._sendgrid),
+            **brevo.routes(self._brevo),
             **Desk(self._mailbox, providers, sqs, self._s3).routes(),
         }
 
@@ -99,7 +101,6 @@ class Sandbox:
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         path = request.raw_path.partition("?")[0]
         handler = self._routes.get((request.method, path))
-        handler = handler or self._mailgun.handler(request.method, path)
         handler = handler or self._mailgun.handler(request.method, path)
         if handler is not None:
             return await handler(request)

@@ -14,6 +14,7 @@ from gomail.errors import ConfigurationError
 from gomail.exits import OutletRules
 from gomail.http import Transport
 from gomail.provider_settings import (
+    BrevoSettings,
     MailgunSettings,
     PostmarkSettings,
     ProviderSettings,
@@ -22,7 +23,7 @@ from gomail.provider_settings import (
     SesSettings,
     key_variable,
 )
-from gomail.providers import Provider, mailgun, postmark, resend, sendgrid, ses, ses_limits
+from gomail.providers import Provider, brevo, mailgun, postmark, resend, sendgrid, ses, ses_limits
 from gomail.providers.limits import ascii_only, both
 from gomail.providers.sending import Signer
 from gomail.settings import Settings
@@ -111,6 +112,15 @@ def _mailgun(name: str, settings: MailgunSettings, supplies: Supplies) -> Provid
     )
 
 
+def _brevo(name: str, settings: BrevoSettings, supplies: Supplies) -> Provider:
+    return brevo.brevo(
+        name,
+        base_url=settings.base_url,
+        key=_key(name, settings, supplies),
+        transport=supplies.transport,
+    )
+
+
 def _key(name: str, settings: ProviderSettings, supplies: Supplies) -> SecretStr:
     if supplies.key is None:
         raise ConfigurationError(f"providers.{name} has no key; set {key_variable(settings)}")
@@ -123,6 +133,7 @@ KINDS: dict[str, Kind] = {
     "postmark": Kind(make=_postmark, unable=lambda _: postmark.why_unable),
     "resend": Kind(make=_resend, unable=lambda _: resend.why_unable, idempotent=True),
     "mailgun": Kind(make=_mailgun, unable=lambda _: mailgun.why_unable),
+    "brevo": Kind(make=_brevo, unable=lambda _: brevo.why_unable, idempotent=True),
 }
 """Every kind in the settings."""
 

@@ -2,13 +2,15 @@
 
 from base64 import b64decode, b64encode
 from dataclasses import replace
+from mimetypes import guess_type
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gomail.email import Attachment, Email, ListUnsubscribe, Mailbox, Message
-from gomail.providers import mailgun, postmark, resend, sendgrid, ses, ses_limits
+from gomail.providers import brevo, mailgun, postmark, resend, sendgrid, ses, ses_limits
+from sandbox.brevo import Brevo
 from sandbox.mailbox import File
 from sandbox.mailgun import Mailgun
 from sandbox.parties import Party
@@ -24,12 +26,20 @@ WAYS = {
     "postmark": (postmark.translator("outbound"), Postmark("bad"), postmark.why_unable),
     "resend": (resend.translate, Resend("bad"), resend.why_unable),
     "mailgun": (mailgun.translate, Mailgun("bad"), mailgun.why_unable),
+    "brevo": (brevo.translate, Brevo("bad"), brevo.why_unable),
 }
+
+
+def typed(filename):
+    return guess_type(filename)[0] or "application/octet-stream"
+
 
 # What a provider makes of a file, where that is not all as it was given.
 AS_SHOWN = {
     # An inline file is shown under its file name.
     "mailgun": lambda file: replace(file, name=file.content_id) if file.inline else file,
+    # The type of a file follows from its ending.
+    "brevo": lambda file: replace(file, content_type=typed(file.name)),
 }
 
 # What a header promises to keep of a text: its words, with one space between them.
