@@ -1,12 +1,13 @@
 """Shows people how providers' answers are judged: docs/answers.md from the tables themselves."""
 
-import importlib
-import pkgutil
 from collections.abc import Container, Iterable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from gomail import providers
 from gomail.outcome import OutcomeClass
+from gomail.provider_settings import PROVIDER_KINDS
 from gomail.providers.answers import BY_STATUS, Row
 
 FILE = "docs/answers.md"
@@ -28,7 +29,8 @@ Written by `gomail answers-page` from `gomail/providers/`; change it there.
 
 Of a provider's table the first row that fits decides, and where none does, the table by status at
 the end. Codes are regular expressions that match the whole code; texts are such that are sought in
-what the provider wrote, in any case.
+what the provider wrote, in any case; a field is how the name begins of the part of the request that
+the answer is about (of SMTP: the step of the session, and the status is the reply code).
 
 | class | meaning |
 |---|---|
@@ -46,24 +48,27 @@ _TABLE = (
 _STATUSES = 1000
 
 
-def tables() -> list[ModuleType]:
-    """The modules of the providers whose answers a table judges, by name."""
-    found = pkgutil.iter_modules(providers.__path__, f"{providers.__name__}.")
-    modules = [importlib.import_module(one.name) for one in found]
-    return sorted((one for one in modules if hasattr(one, "ROWS")), key=kind)
+def tables() -> dict[str, ModuleType]:
+    """By kind of provider the module whose `ROWS` judge its answers."""
+    named = ((kind, _table(kind)) for kind in sorted(PROVIDER_KINDS))
+    return {kind: module for kind, module in named if module is not None}
 
 
-def kind(module: ModuleType) -> str:
-    """The kind of provider, as settings name it; a large table is a module of its own."""
-    return module.__name__.rpartition(".")[2].removesuffix("_answers")
+def _table(kind: str) -> ModuleType | None:
+    # A large table is a module of its own. It is looked for first, because a provider's own module
+    # may need what is not installed.
+    for name in (f"{providers.__name__}.{kind}_answers", f"{providers.__name__}.{kind}"):
+        if find_spec(name) and hasattr(module := import_module(name), "ROWS"):
+            return module
+    return None
 
 
 def page() -> str:
     """The text of docs/answers.md."""
     classes = "\n".join(f"| {one} | {meaning} |" for one, meaning in _MEANINGS.items())
     sections = [
-        _section(f"`{kind(module)}`", (module.__doc__ or "").partition("\n")[0], module.ROWS)
-        for module in tables()
+        _section(f"`{kind}`", (module.__doc__ or "").partition("\n")[0], module.ROWS)
+        for kind, module in tables().items()
     ]
     by_status = "For every provider that speaks HTTP, where no row of its own fits."
     return "\n".join(

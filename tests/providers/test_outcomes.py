@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gomail.answers_page import kind, tables
+from gomail.answers_page import tables
 from gomail.errors import MaybeSent, NotSent
 from gomail.outcome import DETAIL_LIMIT, Outcome, OutcomeClass
 from gomail.providers import answers
@@ -57,19 +57,22 @@ def attempt(case: Case, answer) -> Outcome:
 
 
 # SMTP's answers are no HTTP responses; its own suite has examples for its table.
-HTTP_TABLES = [module for module in tables() if kind(module) != "smtp"]
-every_table = pytest.mark.parametrize("module", HTTP_TABLES, ids=kind)
+HTTP_TABLES = {kind: module for kind, module in tables().items() if kind != "smtp"}
+every_table = pytest.mark.parametrize(("kind", "module"), HTTP_TABLES.items())
 every_row = pytest.mark.parametrize(
     "row",
     [
-        pytest.param(row, id=f"{kind(module)}: {place}")
-        for module, rows in [*((one, one.ROWS) for one in tables()), (answers, answers.BY_STATUS)]
+        pytest.param(row, id=f"{name}: {place}")
+        for name, rows in [
+            *((kind, module.ROWS) for kind, module in tables().items()),
+            ("by status", answers.BY_STATUS),
+        ]
         for place, row in enumerate(rows)
     ],
 )
 
 
-def decided(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
+def decided(kind: str, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
     """The row that decides each example of a provider's that a row decides."""
     seen = []
 
@@ -78,7 +81,7 @@ def decided(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[Row]:
         return judge(answer, rows)
 
     monkeypatch.setattr(module, "judge", watched)
-    case = importlib.import_module(f"tests.providers.{kind(module)}_case")
+    case = importlib.import_module(f"tests.providers.{kind}_case")
     for one in (found for found in vars(case).values() if isinstance(found, Case)):
         for example in one.examples:
             one.build(ScriptedTransport(example.answer)).classify(example.answer)
@@ -104,12 +107,14 @@ def test_whatever_only_an_operator_can_end_says_what_to_mend(row: Row):
 
 
 @every_table
-def test_every_row_of_a_provider_decides_an_example_of_its_answers(module: ModuleType, monkeypatch):
-    assert lacking(module.ROWS, decided(module, monkeypatch)) == []
+def test_every_row_of_a_provider_decides_an_example_of_its_answers(
+    kind: str, module: ModuleType, monkeypatch
+):
+    assert lacking(module.ROWS, decided(kind, module, monkeypatch)) == []
 
 
 def test_every_row_by_status_decides_an_example_of_some_provider(monkeypatch):
-    seen = [row for module in HTTP_TABLES for row in decided(module, monkeypatch)]
+    seen = [row for one in HTTP_TABLES.items() for row in decided(*one, monkeypatch)]
 
     assert lacking(answers.BY_STATUS, seen) == []
 
