@@ -78,6 +78,34 @@ EMAILS: Schema = shape(
         "nextCursor": {**maybe(_TEXT), "description": "Where the next page begins; null: the end."},
     }
 )
+_SENTENCE: Schema = {**_TEXT, "description": "One sentence for people."}
+_MASKING: Schema = {
+    **shape(
+        {
+            "kind": {"const": "masking"},
+            "provider": _TEXT,
+            "since": _TIME,
+            "why": maybe(_TEXT),
+            "coveredBy": array(_TEXT),
+            "text": _SENTENCE,
+        }
+    ),
+    "description": "Others have covered for an unhealthy provider for longer than "
+    "`health.alert_after`.",
+}
+_ACCOUNT: Schema = {
+    **shape(
+        {
+            "kind": {"const": "account"},
+            "provider": _TEXT,
+            "since": maybe(_TIME),
+            "mend": _TEXT,
+            "text": _SENTENCE,
+        }
+    ),
+    "description": "Something of a provider's account or set-up has to be mended, whatever the "
+    "email.",
+}
 STATS: Schema = shape(
     {
         "at": _TIME,
@@ -106,12 +134,40 @@ STATS: Schema = shape(
                                 "inHand": _COUNT,
                                 "room": _COUNT,
                                 "pausedForSeconds": {"type": "number", "minimum": 0},
+                                "share": {
+                                    "type": "number",
+                                    "minimum": 0,
+                                    "maximum": 1,
+                                    "description": "Its part of the mail just now.",
+                                },
+                                "rate": {
+                                    **maybe({"type": "number", "minimum": 0}),
+                                    "description": "Most recipients a second just now; null: any.",
+                                },
+                                "slow": {
+                                    **_FLAG,
+                                    "description": "It gets less: many of its sends took long.",
+                                },
+                                "unhealthySince": maybe(_TIME),
+                                "why": {
+                                    **maybe(_TEXT),
+                                    "description": "What it said last that made it unhealthy.",
+                                },
+                                "mend": {
+                                    **maybe(_TEXT),
+                                    "description": "What an operator has to mend at its account.",
+                                },
+                                "mendSince": maybe(_TIME),
                             }
                         )
                     ),
                 }
             )
         ),
+        "alerts": {
+            **array({"oneOf": [_MASKING, _ACCOUNT]}),
+            "description": "What an operator has to look at; empty if all is well.",
+        },
         "ledger": shape(
             {
                 "state": {"type": "string", "enum": ["ok", "behind"]},
@@ -168,8 +224,26 @@ _SOME_STATS: Schema = {
                     "inHand": 3,
                     "room": 17,
                     "pausedForSeconds": 0,
+                    "share": 1.0,
+                    "rate": 14.0,
+                    "slow": False,
+                    "unhealthySince": "2026-01-31T11:48:00.000Z",
+                    "why": "500 InternalFailure",
+                    "mend": "Lower the bounce rate, then ask AWS to resume sending",
+                    "mendSince": "2026-01-31T11:48:00.000Z",
                 }
             ],
+        }
+    ],
+    "alerts": [
+        {
+            "kind": "masking",
+            "provider": "ses",
+            "since": "2026-01-31T11:48:00.000Z",
+            "why": "500 InternalFailure",
+            "coveredBy": ["sendgrid"],
+            "text": "ses has been unhealthy for 12 minutes (500 InternalFailure); sendgrid covers "
+            "for it",
         }
     ],
     "ledger": {"state": "ok", "notesWaiting": 0, "notesLost": 0, "failedWrites": 0},

@@ -21,14 +21,16 @@ from ingest.stream import EventStream
 
 def add_routes(app: FastAPI, settings: Settings) -> None:
     """Add the four routes."""
-    Readers(frozenset(settings.ingest.allowed_origins)).add_routes(app)
+    origins = frozenset(settings.ingest.allowed_origins)
+    Readers(origins, alert_after=settings.health.alert_after).add_routes(app)
 
 
 class Readers:
-    """The routes of those who read; they know which other origins may."""
+    """The routes of those who read; they know which other origins may, and when to alert."""
 
-    def __init__(self, allowed_origins: frozenset[str]) -> None:
+    def __init__(self, allowed_origins: frozenset[str], *, alert_after: float) -> None:
         self._allowed_origins = allowed_origins
+        self._alert_after = alert_after
 
     def add_routes(self, app: FastAPI) -> None:
         """Add them to the application."""
@@ -73,7 +75,7 @@ class Readers:
         return answers.shown({"emails": emails, "nextCursor": page.next_cursor})
 
     async def stats(self, request: Request) -> Response:
-        """Counts, and what each dispatch process says of its providers."""
+        """Counts, what each dispatch process says of its providers, and alerts."""
         memory = self._memory(request)
         now = time.time_ns() // 1_000_000
         stats = await within(ASKED, memory.ledger.stats(now))
@@ -81,7 +83,9 @@ class Readers:
         ledger = shown.ledger(
             failing=notes.failing, waiting=len(notes), lost=notes.lost, failures=notes.failures
         )
-        return answers.shown(shown.stats(stats, now=now, ledger=ledger))
+        return answers.shown(
+            shown.stats(stats, now=now, ledger=ledger, alert_after=self._alert_after)
+        )
 
     async def events(self, request: Request) -> Response:
         """What happens from now on, or since an event, as server-sent events."""

@@ -1,9 +1,9 @@
-"""How readers see what the ledger holds: the JSON of emails, events and counts. Pure.
+"""How readers see what the ledger holds: the JSON of emails, events, counts and alerts. Pure.
 
 What is not known is null. Times are RFC 3339 in UTC with milliseconds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,9 +20,12 @@ from gomail.ledger import (
     Stats,
     Status,
 )
+from gomail.masking import Masked, masked, merged
 from gomail.outcome import OutcomeClass
 
 Shown = dict[str, Any]
+
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def time(milliseconds: int) -> str:
@@ -84,8 +87,11 @@ def event(event: Event) -> bytes:
     )
 
 
-def stats(stats: Stats, *, now: int, ledger: Shown) -> Shown:
-    """Counts by state, provider and class; what the dispatch processes say; our own notes."""
+def stats(stats: Stats, *, now: int, ledger: Shown, alert_after: float) -> Shown:
+    """Counts by state, provider and class; what the dispatch processes say; our own notes.
+
+    Others may cover for an unhealthy provider for `alert_after` seconds without an alert.
+    """
     return {
         "at": time(now),
         "byStatus": {status.value: stats.by_status.get(status, 0) for status in Status},
@@ -93,6 +99,7 @@ def stats(stats: Stats, *, now: int, ledger: Shown) -> Shown:
         "failures": _failures(stats.attempts),
         "possibleDuplicates": stats.possible_duplicates,
         "processes": [_process(report) for report in stats.processes],
+        "alerts": alerts(stats.processes, now=now, alert_after=alert_after),
         "ledger": ledger,
     }
 
@@ -105,6 +112,66 @@ def ledger(*, failing: bool, waiting: int, lost: int, failures: int) -> Shown:
         "notesLost": lost,
         "failedWrites": failures,
     }
+
+
+def alerts(processes: Iterable[ProcessReport], *, now: int, alert_after: float) -> list[Shown]:
+    """What an operator has to look at: accounts at fault, then providers that others cover for.
+
+    What several processes say of the same is one alert, since the earliest time.
+    """
+    exits = [report.exits for report in processes]
+    faults: dict[tuple[str, str], int] = {}
+    for each in (each for one in exits for each in one if each.mend):
+        fault = each.provider, each.mend
+        faults[fault] = min(each.mend_since, faults.get(fault, each.mend_since))
+    masks = merged(masked(one, now, alert_after) for one in exits)
+    return [
+        *(_account(*fault, faults[fault], now) for fault in sorted(faults)),
+        *(_masking(each, now) for each in masks),
+    ]
+
+
+def _account(provider: str, mend: str, since: int, now: int) -> Shown:
+    needs = "has needed" if since else "needs"
+    return {
+        "kind": "account",
+        "provider": provider,
+        "since": _since(since),
+        "mend": mend,
+        "text": f"{provider} {needs} mending{_for(since, now)}: {mend}",
+    }
+
+
+def _masking(one: Masked, now: int) -> Shown:
+    why = f" ({one.why})" if one.why else ""
+    cover = "cover" if len(one.covered_by) > 1 else "covers"
+    return {
+        "kind": "masking",
+        "provider": one.provider,
+        "since": time(one.since),
+        "why": one.why or None,
+        "coveredBy": list(one.covered_by),
+        "text": f"{one.provider} has been unhealthy{_for(one.since, now)}{why}; "
+        f"{_listed(one.covered_by)} {cover} for it",
+    }
+
+
+def _since(milliseconds: int) -> str | None:
+    return time(milliseconds) if milliseconds else None
+
+
+def _for(since: int, now: int) -> str:
+    """How long, in the largest unit that it fills; nothing where nobody knows since when."""
+    if not since:
+        return ""
+    seconds = max(0, now - since) // 1_000
+    length, unit = next(((n, unit) for n, unit in _UNITS if seconds >= n), _UNITS[-1])
+    count = seconds // length
+    return f" for {count} {unit}{'' if count == 1 else 's'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _attempt(attempt: Attempt) -> Shown:
@@ -158,4 +225,11 @@ def _exit(report: ExitReport) -> Shown:
         "inHand": report.in_hand,
         "room": report.room,
         "pausedForSeconds": report.paused_for,
+        "share": report.share,
+        "rate": report.rate,
+        "slow": report.slow,
+        "unhealthySince": _since(report.unhealthy_since),
+        "why": report.why or None,
+        "mend": report.mend or None,
+        "mendSince": _since(report.mend_since),
     }

@@ -231,8 +231,16 @@ def test_counts_are_by_state_provider_and_class_and_processes_speak_for_themselv
             "inHand": 40,
             "room": 60,
             "pausedForSeconds": 1.5,
+            "share": 0.0,
+            "rate": None,
+            "slow": False,
+            "unhealthySince": None,
+            "why": None,
+            "mend": None,
+            "mendSince": None,
         }
     ]
+    assert shown["alerts"] == []
     assert shown["ledger"] == {
         "state": "ok",
         "notesWaiting": 0,
