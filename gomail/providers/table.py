@@ -21,9 +21,20 @@ from gomail.provider_settings import (
     ResendSettings,
     SendGridSettings,
     SesSettings,
+    SmtpSettings,
     key_variable,
 )
-from gomail.providers import Provider, brevo, mailgun, postmark, resend, sendgrid, ses, ses_limits
+from gomail.providers import (
+    Provider,
+    brevo,
+    mailgun,
+    postmark,
+    resend,
+    sendgrid,
+    ses,
+    ses_limits,
+    smtp,
+)
 from gomail.providers.limits import ascii_only, both
 from gomail.providers.sending import Signer
 from gomail.settings import Settings
@@ -112,6 +123,11 @@ def _mailgun(name: str, settings: MailgunSettings, supplies: Supplies) -> Provid
     )
 
 
+def _smtp(name: str, settings: SmtpSettings, supplies: Supplies) -> Provider:
+    password = _key(name, settings, supplies) if settings.username else None
+    return smtp.smtp(name, settings, password)
+
+
 def _brevo(name: str, settings: BrevoSettings, supplies: Supplies) -> Provider:
     return brevo.brevo(
         name,
@@ -133,6 +149,7 @@ KINDS: dict[str, Kind] = {
     "postmark": Kind(make=_postmark, unable=lambda _: postmark.why_unable),
     "resend": Kind(make=_resend, unable=lambda _: resend.why_unable, idempotent=True),
     "mailgun": Kind(make=_mailgun, unable=lambda _: mailgun.why_unable),
+    "smtp": Kind(make=_smtp, unable=smtp.why_unable, utf8=lambda settings: settings.smtputf8),
     "brevo": Kind(make=_brevo, unable=lambda _: brevo.why_unable, idempotent=True),
 }
 """Every kind in the settings."""
