@@ -73,7 +73,7 @@ def at(sandbox):
 def test_all_well_is_exit_status_0(doctor, sandbox):
     status, said = doctor(at(sandbox))
 
-    assert said.splitlines()[-1].startswith("Nothing to mend")
+    assert said.splitlines()[-1] == "Nothing to mend."
     assert status == 0
     assert "provider ses\n  ok " in said
 
@@ -87,7 +87,7 @@ def test_what_is_to_be_mended_is_exit_status_1_with_the_remedy(doctor, sandbox):
     assert status == 1
     assert "queue nowhere\n  MEND  does not exist\n        -> create it" in said
     assert "  MEND  has no redrive policy" in said
-    assert said.splitlines()[-1].startswith("2 things to mend")
+    assert said.splitlines()[-1] == "2 things to mend."
     assert max(map(len, said.splitlines())) <= 80
 
 
