@@ -8,7 +8,6 @@ is not verified is not refused: Brevo accepts the email and drops it, which only
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -53,16 +52,14 @@ _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
 
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]+)?\Z")
 
+# Of a send only the idempotency key must not repeat: the answer to an earlier attempt was lost
+# (Brevo's page on idempotency of emails, with 400).
+_REPEATED = frozenset({"duplicate_parameter", "duplicate_request"})
 _SENT_BEFORE = "Brevo had this email before, within half an hour, and did not send it again"
+_MODEL = "the OpenAPI description of Sendinblue, as Brevo was called"
 _ACTIVATE = "ask Brevo's support to activate transactional email"
 
 ROWS = (
-    # Of this request only the idempotency key must not repeat: an attempt whose answer was lost.
-    Row(
-        kind=OutcomeClass.ACCEPTED,
-        code=r"duplicate_parameter|duplicate_request",
-        source="Brevo's page on idempotency of emails",
-    ),
     # With 402 or 400, before the rows on credits.
     Row(
         kind=OutcomeClass.FAILED,
@@ -70,28 +67,29 @@ ROWS = (
         account_fault=True,
         mend="Brevo is still looking at the account: answer its questions in the console, or ask "
         "its support",
-        source="Brevo's OpenAPI description, codes of its error model",
+        source=f"{_MODEL}, codes of errors",
     ),
     Row(
         kind=OutcomeClass.QUOTA,
         code=r"not_enough_credits",
         mend="the Brevo plan's emails are used up: wait for the next day of a free plan, or buy "
         "more in its console",
-        source="Brevo's OpenAPI description, codes of its error model",
+        source=f"{_MODEL}, codes of errors",
     ),
     Row(
         kind=OutcomeClass.QUOTA,
         statuses=(402,),
         mend="the Brevo plan's emails are used up: look at the plan and the bills in its console",
-        source="Brevo's page on how its API works",
+        source=_MODEL,
     ),
     Row(
         kind=OutcomeClass.FAILED,
-        text=r"^we have detected you are using an unrecogni[sz]ed ip",
+        statuses=(401,),
+        text=r"unrecogni[sz]ed ip address",
         account_fault=True,
         mend="Brevo takes no calls from this IP address: add it under Security, Authorised IPs in "
         "its console",
-        source="Brevo's help page on authorised IPs, with 401",
+        source="its users' reports of a 401 with these words",
     ),
     Row(
         kind=OutcomeClass.FAILED,
@@ -115,7 +113,7 @@ ROWS = (
         account_fault=True,
         mend="Brevo forbids sending: look in its console at the account's state and the key's "
         "rights",
-        source="Brevo's OpenAPI description: permission_denied",
+        source=f"{_MODEL}: permission_denied",
     ),
 )
 
@@ -249,17 +247,18 @@ def classify(response: Response) -> Outcome:
     provider_id = said.get("messageId")
     if response.status in {200, 201, 202} and isinstance(provider_id, str) and provider_id:
         return Outcome(OutcomeClass.ACCEPTED, provider_id=word(provider_id))
-    outcome = judge(
+    code = _string(said, "code")
+    if response.status == 400 and code in _REPEATED:  # noqa: PLR2004 - the status of its page
+        return Outcome(OutcomeClass.ACCEPTED, code=code, detail=_SENT_BEFORE)
+    return judge(
         Answer(
             status=response.status,
-            code=_string(said, "code"),
+            code=code,
             text=_string(said, "message"),
             headers=response.headers,
         ),
         ROWS,
     )
-    accepted = outcome.kind is OutcomeClass.ACCEPTED
-    return replace(outcome, detail=_SENT_BEFORE) if accepted else outcome
 
 
 def read_account(response: Response) -> list[Finding]:

@@ -43,6 +43,8 @@ _NO_API = b"Mailgun Magnificent API"
 _NOT_ALLOWED = r"^domain \S+ is not allowed to send: "
 _TRY_AGAIN = re.compile(r"try again after ([A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9: ]+ UTC)")
 
+_LIST = "the Error Codes Library on Mailgun at app.modalsupport.com"
+
 # Texts are anchored: an answer may quote the email, and no sender may write himself a row.
 ROWS = (
     Row(
@@ -72,18 +74,18 @@ ROWS = (
     Row(
         kind=OutcomeClass.UNSUITABLE,
         text=_NOT_ALLOWED + r"the domain is unverified",
-        source="Mailgun's list of errors, with 400 and 403",
+        source=f"{_LIST}, with 400 and 403",
     ),
     # An account for tests sends to a few recipients of its own choice.
     Row(
         kind=OutcomeClass.UNSUITABLE,
         text=_NOT_ALLOWED + r"(sandbox subdomains|free accounts) are for test purposes only",
-        source="Mailgun's list of errors; US-visa-appointment-notifier #5, with 403",
+        source=f"{_LIST}; US-visa-appointment-notifier #5, with 403",
     ),
     Row(
         kind=OutcomeClass.UNSUITABLE,
         text=r"^domain \S+ is not allowed to send large batches",
-        source="Mailgun's list of errors, with 403",
+        source=f"{_LIST}, with 403",
     ),
     Row(
         kind=OutcomeClass.FAILED,
@@ -91,7 +93,7 @@ ROWS = (
         account_fault=True,
         mend="the Mailgun account is not activated: follow the link of its activation email, or "
         "have it sent again in Mailgun's console",
-        source="Mailgun's list of errors; rebutify #162",
+        source=f"{_LIST}; rebutify #162",
     ),
     Row(
         kind=OutcomeClass.FAILED,
@@ -132,7 +134,7 @@ ROWS = (
         kind=OutcomeClass.UNSUITABLE,
         statuses=(400,),
         text=r"^(send options|too many recipients)",
-        source="Mailgun's list of errors",
+        source=_LIST,
     ),
 )
 
