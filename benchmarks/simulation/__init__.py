@@ -1,0 +1,1 @@
+"""Dispatch on a simulated clock: real code between a queue and providers that are simulated."""
