@@ -67,8 +67,19 @@ class Outlets:
 
         Empty where somebody can.
         """
-        if (email.only or email.exclude) and (faults := self._unknown(email)):
-            return faults
+        if (email.only or email.exclude) and (unknown := self._unknown(email)):
+            return unknown
+        return self._refusal(email)
+
+    def why_nobody(self, email: Email) -> str:
+        """The same as one text, for an email that nobody can carry; empty where somebody can."""
+        refusal = self._refusal(email)
+        if not refusal:
+            return ""
+        told = refusal | self._unknown(email)
+        return "; ".join(f"{field}: {sentence}" for field, sentence in told.items())
+
+    def _refusal(self, email: Email) -> Faults:
         reasons = self._reasons(email)
         if not reasons:
             return {}
@@ -80,12 +91,7 @@ class Outlets:
             reason = "; ".join(f"{name}: {field}: {said}" for name, field, said in told)
             return {"provider": f"{_NOBODY} ({reason})"}
         [field] = fields
-        refusals = [(name, said) for name, _, said in told]
-        return {field: _sentence(email, field, refusals)}
-
-    def why_nobody(self, email: Email) -> str:
-        """What each provider says against an email that none can carry; empty where one can."""
-        return "; ".join(f"{name}: {said}" for name, said in self._reasons(email).items())
+        return {field: _sentence(email, field, [(name, said) for name, _, said in told])}
 
     def _reasons(self, email: Email) -> dict[str, str]:
         """Why each of them does not get it; nothing where one may."""

@@ -3,6 +3,7 @@
 import json
 import string
 from contextlib import suppress
+from unicodedata import category, normalize
 
 import pytest
 from email_validator import validate_email
@@ -13,6 +14,8 @@ from gomail.email import (
     Email,
     Message,
     Unreadable,
+    ascii_address,
+    ascii_domain,
     decode,
     encode,
     has_forbidden_characters,
@@ -21,6 +24,8 @@ from gomail.email import (
 )
 from gomail.email.addresses import _PLAIN_ADDRESS
 from gomail.email.reading import PLAIN
+
+LEAST = {"fromEmail": "a@example.com", "toEmail": "b@example.com", "body": "x"}
 
 ATOM = st.text(string.ascii_letters + string.digits + "!#$%&'*+/=?^_`{|}~-.", max_size=70)
 LABEL = st.text(string.ascii_letters + string.digits + "-", max_size=66) | st.sampled_from(
@@ -161,6 +166,78 @@ def test_what_is_no_address_we_could_send_to_is_named(address):
     faults = read({"email": {"fromEmail": "a@example.com", "toEmail": address, "body": "x"}})
 
     assert faults == {"toEmail": "To email is not a valid email"}
+
+
+OTHER_SCRIPTS = st.builds(
+    "{}@{}".format,
+    st.text(min_size=1, max_size=70) | st.sampled_from(["jo\u0308rg", "\u212bsa", "\u1fef", "a.ü"]),
+    st.sampled_from(["example.com", "bücher.example", "bu\u0308cher.example", "EXAMPLE.com"]),
+)
+
+
+@given(address=OTHER_SCRIPTS)
+def test_an_address_in_any_script_is_refused_or_kept_in_one_form(address):
+    email = read({"email": LEAST | {"fromEmail": address, "cc": [{"email": address}]}})
+
+    if not isinstance(email, Email):
+        assert set(email) == {"fromEmail", "cc.0.email"}
+        return
+    local = email.from_email.rpartition("@")[0]
+    assert normalize("NFC", address) == email.from_email == email.cc[0].email
+    assert len(local.encode()) <= 64
+    assert {category(char)[0] for char in local} <= {*"LNPSM"}
+    assert decode(encode(Message("m", email)), queue_message_id="").email == email
+    assert ascii_domain(email.from_email) in {"example.com", "xn--bcher-kva.example"}
+
+
+@pytest.mark.parametrize("address", ["用户@例え.example", "jörg@example.com", "😀@example.com"])
+def test_an_address_may_be_in_any_script(address):
+    assert isinstance(read({"email": LEAST | {"toEmail": address}}), Email)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "jö\u202erg@example.com",
+        "jö\u2066rg@example.com",
+        "jö\u200drg@example.com",
+        "jö\u00adrg@example.com",
+        "jö\x85rg@example.com",
+        "jö rg@example.com",
+        "jö\u3000rg@example.com",
+        "\u0308o@example.com",
+        "jö\ue000@example.com",
+        "jö;@example.com",
+        "\u037eö@example.com",
+        "é" * 33 + "@example.com",
+        "ö@x.test",
+        "ö" * 1_001 + "@example.com",
+    ],
+)
+def test_what_cannot_be_seen_in_an_address_or_is_too_long_for_one_is_refused(address):
+    faults = read({"email": LEAST | {"toEmail": address}})
+
+    assert faults == {"toEmail": "To email is not a valid email"}
+
+
+def test_where_nobody_takes_other_scripts_all_such_addresses_are_told_with_the_reason():
+    given = LEAST | {"fromEmail": "ö@example.com", "cc": [{"email": "ü@example.com"}]}
+
+    plain = read({"email": LEAST | {"toEmail": "ö@example.com"}}, ascii_only=", as it is")
+    more = read({"email": given}, ascii_only=", as it is")
+
+    assert plain == {"toEmail": "To email is not a valid email, as it is"}
+    assert more == {
+        "fromEmail": "From email is not a valid email, as it is",
+        "cc.0.email": "Cc email is not a valid email, as it is",
+    }
+    assert read({"email": LEAST}, ascii_only=", as it is") == read({"email": LEAST})
+
+
+@pytest.mark.parametrize("address", ["ö@example.com", "用户@例え.example"])
+def test_an_address_that_is_not_ascii_before_the_at_has_no_ascii_form(address):
+    with pytest.raises(ValueError, match="not ASCII before the @"):
+        ascii_address(address)
 
 
 @pytest.mark.parametrize(

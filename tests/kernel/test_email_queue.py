@@ -20,7 +20,9 @@ from gomail.email import (
     decode,
     encode,
     has_forbidden_characters,
+    pack,
     read,
+    unpack,
 )
 from gomail.email.more import MORE
 from gomail.email.reading import PLAIN
@@ -103,6 +105,19 @@ def test_a_message_with_a_new_field_says_that_older_dispatchers_cannot_read_it()
     assert json.loads(encode(Message("m-1", email)))["v"] == 2
 
 
+def test_the_providers_an_email_may_go_to_stay_on_the_queue_when_its_parts_are_stored():
+    email = read({"email": LEAST | {"provider": {"only": ["ses"], "exclude": ["sendgrid"]}}})
+    assert isinstance(email, Email)
+    light, data = pack(email, "gomail/m-1")
+
+    written = json.loads(encode(Message("m-1", light)))
+
+    assert written["v"] == 2
+    assert written["email"]["provider"] == {"only": ["ses"], "exclude": ["sendgrid"]}
+    assert decode(json.dumps(written), queue_message_id="").email == light
+    assert unpack(light, data) == email
+
+
 def stored(**fields):
     return json.dumps({"v": 2, "id": "m-1", "email": LEAST | fields})
 
@@ -130,6 +145,9 @@ def test_what_is_stored_elsewhere_is_known_by_its_claim():
         ({"claim": CLAIM, "attachments": [{"filename": "a"}]}, "attachments.0.size is not a number"),
         ({"claim": CLAIM, "attachments": [{"filename": "a", "size": 1, "content": "eA=="}]}, "attachments.0.content: Content is in the payload store"),
         ({"attachments": [{"filename": "a", "size": 1}]}, "attachments.0.content: Content is required"),
+        ({"provider": {"only": ["a b"]}}, "provider.only.0: Provider is not a letter with up to 39 letters, digits, hyphens and underscores behind it"),
+        ({"provider": {"only": ["a"], "exclude": ["a"]}}, "provider.exclude.0: Provider is in only as well"),
+        ({"provider": {"only": [1]}}, "provider.only.0 is not a string"),
         ({"body": "\x00"}, "body contains characters outside the allowed set"),
         ({"body": None, "text": "\x00"}, "body contains characters outside the allowed set"),
         ({"html": "\x00"}, "html: Html contains characters outside the allowed set"),
