@@ -1,4 +1,4 @@
-"""Reads the command line, opens the port and the file, and serves until it is told to stop."""
+"""Reads the command line, opens the ports and the file, and serves until it is told to stop."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def main() -> int:
     except sqlite3.Error as error:
         return _fail(f"{options.data} cannot be used ({error}); name another file with --data.")
     try:
-        return uvloop.run(_serve(sandbox, options.host, options.port))
+        return uvloop.run(_serve(sandbox, options.host, options.port, options.smtp_port))
     finally:
         store.close()
 
 
-async def _serve(sandbox: Sandbox, host: str, port: int) -> int:
+async def _serve(sandbox: Sandbox, host: str, port: int, smtp_port: int | None) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,14 +50,53 @@ async def _serve(sandbox: Sandbox, host: str, port: int) -> int:
         server = sandbox.server()
         listener = await loop.create_server(server, host, port, backlog=_BACKLOG)
     except OSError as error:
-        return _fail(_port_sentence(error, host, port))
-    bound = listener.sockets[0].getsockname()[1]
+        return _fail(_port_sentence(error, host, port, "--port"))
+    bound = _port(listener)
+    try:
+        mail = await _serve_mail(sandbox, host, smtp_port, beside=bound if port else 0)
+    except OSError as error:
+        return _fail(_port_sentence(error, host, smtp_port or 0, "--smtp-port"))
     shown = f"[{host}]" if ":" in host else host
-    print(f"sandbox ready on http://{shown}:{bound}", flush=True)  # noqa: T201  the one line
+    _say(f"sandbox ready on http://{shown}:{bound}")
+    if mail is None:
+        _say("sandbox takes no mail by SMTP: aiosmtpd is not installed")
+    else:
+        _say(f"sandbox takes mail by SMTP on {shown}:{_port(mail)}")
     await stop.wait()
     listener.close()
+    if mail is not None:
+        mail.close()
     await sandbox.close(server)
     return 0
+
+
+async def _serve_mail(
+    sandbox: Sandbox, host: str, port: int | None, *, beside: int
+) -> asyncio.Server | None:
+    """Listen for SMTP; where nobody asked for a port, at the one after `beside`, if it is free.
+
+    Raises:
+        OSError: the port that was asked for cannot be had.
+    """
+    sessions = sandbox.smtp.sessions()
+    if sessions is None:
+        return None
+    loop = asyncio.get_running_loop()
+    if port is not None:
+        return await loop.create_server(sessions, host, port, backlog=_BACKLOG)
+    try:
+        return await loop.create_server(sessions, host, beside and beside + 1, backlog=_BACKLOG)
+    except (OSError, OverflowError):
+        return await loop.create_server(sessions, host, 0, backlog=_BACKLOG)
+
+
+def _port(server: asyncio.Server) -> int:
+    port: int = server.sockets[0].getsockname()[1]
+    return port
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  for people, and for whoever starts it
 
 
 def _create_queues(sandbox: Sandbox, names: list[str], dead_letter: str | None) -> None:
@@ -80,12 +119,18 @@ def _ensure(sandbox: Sandbox, name: str, attributes: dict[str, str], now: float)
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="The cloud on one machine: SQS, S3, SES v2 and SendGrid, a mailbox and faults.",
+        description="The cloud on one machine: SQS, S3, providers of email, a mailbox and faults.",
         epilog="The mailbox and the fault switches are at http://HOST:PORT/mailbox.html",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     add("--port", type=int, default=9324, help="port, 0 for a free one (default: %(default)s)")
+    add(
+        "--smtp-port",
+        type=int,
+        metavar="PORT",
+        help="port for SMTP, 0 for a free one (default: the one after --port, or a free one)",
+    )
     add(
         "--data",
         metavar="FILE",
@@ -107,10 +152,10 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _port_sentence(error: OSError, host: str, port: int) -> str:
+def _port_sentence(error: OSError, host: str, port: int, option: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is busy; choose another with --port, or --port 0 for a free one."
-    return f"Cannot listen at {host} port {port} ({error.strerror}); see --host and --port."
+        return f"Port {port} is busy; choose another with {option}, or {option} 0 for a free one."
+    return f"Cannot listen at {host} port {port} ({error.strerror}); see --host and {option}."
 
 
 def _fail(sentence: str) -> int:

@@ -21,6 +21,7 @@ from sandbox.resend import Resend, ResendEndpoint, domains
 from sandbox.s3 import PREFIX, S3Endpoint
 from sandbox.sendgrid import SendGrid
 from sandbox.ses import Ses
+from sandbox.smtp import SmtpEndpoint
 from sandbox.sqs import SqsEndpoint
 from sandbox.waiting import Waiting
 
@@ -58,6 +59,7 @@ class Sandbox:
         self._brevo = brevo.BrevoEndpoint(brevo.Brevo(bad_key), self._mailbox)
         postmark = ProviderEndpoint(Postmark(bad_key), self._mailbox)
         resend = ResendEndpoint(Resend(bad_key), self._mailbox)
+        self.smtp = SmtpEndpoint(bad_key, self._mailbox)
         self._s3 = S3Endpoint(objects or MemoryObjects())
         sqs = SqsEndpoint(Cloud(self.queues, store, Waiting()))
         providers = {
@@ -79,7 +81,7 @@ class Sandbox:
             **ses.questions(self._ses, self._sent_by_ses),
             **sendgrid.questions(self._sendgrid),
             **brevo.routes(self._brevo),
-            **Desk(self._mailbox, providers, sqs, self._s3).routes(),
+            **Desk(self._mailbox, {**providers, "smtp": self.smtp}, sqs, self._s3).routes(),
         }
 
     def server(self) -> web.Server:

@@ -14,9 +14,12 @@ from sandbox.http import Handler, json_answer
 from sandbox.shown import attachment_answer, html_answer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sandbox.mailbox import Mailbox
     from sandbox.provider import ProviderEndpoint
     from sandbox.s3 import S3Endpoint
+    from sandbox.smtp import SmtpEndpoint
     from sandbox.sqs import SqsEndpoint
 
 _LIMIT = 100
@@ -40,12 +43,12 @@ class Desk:
     def __init__(
         self,
         mailbox: Mailbox,
-        providers: dict[str, ProviderEndpoint],
+        providers: Mapping[str, ProviderEndpoint | SmtpEndpoint],
         sqs: SqsEndpoint,
         s3: S3Endpoint,
     ) -> None:
         self._mailbox = mailbox
-        self._endpoints: dict[str, ProviderEndpoint | SqsEndpoint | S3Endpoint] = {
+        self._endpoints: dict[str, ProviderEndpoint | SmtpEndpoint | SqsEndpoint | S3Endpoint] = {
             **providers,
             "sqs": sqs,
             "s3": s3,
