@@ -6,7 +6,13 @@ import pytest
 from pydantic import SecretStr
 
 from gomail.errors import ConfigurationError
-from gomail.provider_settings import ProviderSettings, SendGridSettings, SesSettings
+from gomail.provider_settings import (
+    BrevoSettings,
+    MailgunSettings,
+    ProviderSettings,
+    SendGridSettings,
+    SesSettings,
+)
 from gomail.providers.table import KINDS, Supplies, build
 from tests.providers.cases import CASES
 from tests.providers.scripted import ScriptedTransport, response
@@ -19,6 +25,9 @@ SUPPLIES = Supplies(
     endpoint="https://email.eu-west-1.amazonaws.com",
 )
 
+MAILGUN = MailgunSettings(domain="mg.example.com")
+EACH = [SesSettings(), SendGridSettings(), MAILGUN, BrevoSettings()]
+
 
 def test_every_kind_of_the_settings_has_a_factory_and_a_case_in_the_suite():
     union, *_ = get_args(ProviderSettings)
@@ -29,14 +38,14 @@ def test_every_kind_of_the_settings_has_a_factory_and_a_case_in_the_suite():
     assert {case.name for case in CASES} | {"smtp"} == set(KINDS)
 
 
-@pytest.mark.parametrize("settings", [SesSettings(), SendGridSettings()])
+@pytest.mark.parametrize("settings", EACH, ids=lambda settings: settings.kind)
 def test_a_provider_is_built_under_its_name_in_the_settings(settings):
     provider = build("backup", settings, SUPPLIES)
 
     assert provider.name == "backup"
 
 
-@pytest.mark.parametrize("settings", [SesSettings(), SendGridSettings()])
+@pytest.mark.parametrize("settings", EACH, ids=lambda settings: settings.kind)
 def test_a_provider_without_what_it_needs_names_itself(settings):
     with pytest.raises(ConfigurationError, match=r"providers\.backup .*; set"):
         build("backup", settings, Supplies(transport=SUPPLIES.transport))
@@ -50,6 +59,8 @@ def test_an_endpoint_in_the_settings_wins():
 
     assert f"url='{sandbox}/v2/email/outbound-emails'" in repr(ses)
     assert f"url='{sandbox}/v3/mail/send'" in repr(sendgrid)
+    mailgun = build("mailgun", MAILGUN.model_copy(update={"base_url": sandbox}), SUPPLIES)
+    assert f"url='{sandbox}/v3/mg.example.com/messages'" in repr(mailgun)
 
 
 def test_no_secret_is_in_the_repr_of_the_supplies():
