@@ -106,6 +106,16 @@ def test_what_nobody_can_carry_is_refused_at_its_field(opened, queue):
     assert queue.calls == []
 
 
+@pytest.mark.parametrize("name", ["body", "text", "html"])
+def test_a_text_that_is_too_large_for_all_is_told_under_the_name_it_came_with(opened, name):
+    relay = RELAY["smtp"] | {"max_message_bytes": 65_536}
+    with opened(smtp=relay) as client:
+        status, faults = errors(send(client, **{"body": None, name: "x" * 100_000}))
+
+    assert (status, list(faults)) == (422, [name])
+    assert faults[name].startswith("No configured provider can carry it (smtp: ")
+
+
 def test_a_provider_that_does_not_send_for_the_domain_is_out(opened):
     with opened(ses={"from_domains": ["example.net"]}) as client:
         refused = send(client)
