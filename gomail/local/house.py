@@ -35,8 +35,8 @@ class Plan:
     """Where it runs and with what."""
 
     folder: Path
-    settings: Callable[[str], dict[str, Any]]
-    """From the sandbox's address to the children's settings."""
+    settings: Callable[[str, int], dict[str, Any]]
+    """From the sandbox's address and its port for SMTP, 0 for none, to the children's settings."""
     sandbox_port: int = 0
     api_port: int = 0
     sandbox_data: Path | None = None
@@ -87,8 +87,8 @@ class House:
             Failed: one did not get ready in time.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
-        await self._start_sandbox()
-        settings = self._plan.settings(self.sandbox.base)
+        smtp_port = await self._start_sandbox()
+        settings = self._plan.settings(self.sandbox.base, smtp_port)
         ledger = surroundings.ledger_in(self._plan.folder, settings)
         surroundings.write({**settings, "ledger": ledger}, self.configuration)
         await self._start_api_and_worker()
@@ -130,18 +130,24 @@ class House:
                 said = now
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _start_sandbox(self) -> None:
-        self._say("sandbox: starting (queues, SES and SendGrid of this machine)")
+    async def _start_sandbox(self) -> int:
+        """Start it; gives back the port where it takes mail by SMTP, 0 for none."""
+        self._say("sandbox: starting (queues and providers of this machine)")
         arguments = ["-m", "sandbox", "--host", HOST, "--port", str(self._plan.sandbox_port)]
         for name in surroundings.QUEUES:
             arguments += ["--queue", name]
         arguments += ["--dead-letter", surroundings.DEAD_LETTER]
         if self._plan.sandbox_data:
             arguments += ["--data", str(self._plan.sandbox_data)]
-        address = await self._address("sandbox", arguments, r"sandbox ready on (\S+)")
+        child = await self._child("sandbox", arguments)
+        mail = child.says(r"sandbox takes (no mail|mail by SMTP on \S+)")
+        address = await self._address(child, r"sandbox ready on (\S+)")
+        await self.wait_for("sandbox: SMTP", _done(mail))
         self.sandbox = Sandbox(address, self._transport)
         await self.wait_for("sandbox: health", lambda: self.sandbox.answers("/health"))
         self._say(f"sandbox: ready on {address}")
+        port = mail.result().rpartition(":")[2]
+        return int(port) if port.isdecimal() else 0
 
     async def _start_api_and_worker(self) -> None:
         self._say("API and dispatch worker: starting")
@@ -149,7 +155,8 @@ class House:
         arguments = ["-m", "uvicorn", "--factory", "ingest.app:create_app", "--no-access-log"]
         arguments += ["--host", HOST, "--port", str(self._plan.api_port)]
         arguments += ["--timeout-graceful-shutdown", "5"]
-        address = await self._address("api", arguments, r"Uvicorn running on (\S+)")
+        child = await self._child("api", arguments)
+        address = await self._address(child, r"Uvicorn running on (\S+)")
         self.api = Api(address, self._transport)
         await self.wait_for(
             "API: reaching a queue (/health/ready)", lambda: self.api.answers("/health/ready")
@@ -177,15 +184,10 @@ class House:
         if not self.death.done():
             self.death.set_result(child)
 
-    async def _address(self, name: str, arguments: list[str], pattern: str) -> str:
-        """Start a child and wait for the line that tells where it listens."""
-        child = await self._child(name, arguments)
+    async def _address(self, child: Child, pattern: str) -> str:
+        """Wait for the line that tells where a child listens."""
         said = child.says(pattern)
-
-        async def told() -> bool:
-            return said.done()
-
-        await self.wait_for(f"{name}: listening", told)
+        await self.wait_for(f"{child.name}: listening", _done(said))
         return said.result().rstrip("/")
 
     def _show(self, name: str) -> Callable[[str], None]:
@@ -199,6 +201,13 @@ class House:
             self._say(f"{child.name}: takes too long to end and is killed")
             child.signal(signal.SIGKILL)
             await asyncio.wait({listening})
+
+
+def _done(future: asyncio.Future[str]) -> Callable[[], Awaitable[bool]]:
+    async def done() -> bool:
+        return future.done()
+
+    return done
 
 
 def _status(child: Child) -> int:

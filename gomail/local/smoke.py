@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from gomail.errors import GomailError
 from gomail.local.house import Failed, House, Plan, Teller
@@ -33,8 +34,12 @@ def smoke() -> int:
     return status
 
 
+def _settings(sandbox: str, _smtp_port: int) -> dict[str, Any]:
+    return defaults_for_sandbox(sandbox)
+
+
 async def _smoke(folder: Path, say: Teller) -> int:
-    plan = Plan(folder=folder, settings=defaults_for_sandbox, stop_seconds=STOP_SECONDS)
+    plan = Plan(folder=folder, settings=_settings, stop_seconds=STOP_SECONDS)
     house = House(plan, say)
     status = 0
     try:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from gomail.errors import ConfigurationError
 from gomail.provider_settings import (
     KEY_VARIABLES,
     ProviderSettings,
@@ -40,12 +41,22 @@ def persons_settings() -> Settings:
     return load(environ={**os.environ, "AWS_REGION": os.environ.get("AWS_REGION") or REGION})
 
 
-def for_sandbox(settings: Settings, sandbox: str) -> dict[str, Any]:
-    """The same settings, their queues, providers and bucket exchanged for the sandbox's. Pure."""
+def for_sandbox(settings: Settings, sandbox: str, smtp_port: int) -> dict[str, Any]:
+    """The same settings, their queues, providers and bucket exchanged for the sandbox's. Pure.
+
+    Args:
+        settings: the person's.
+        sandbox: its address.
+        smtp_port: where it takes mail by SMTP; 0 where it does not.
+
+    Raises:
+        ConfigurationError: a provider sends by SMTP, and the sandbox takes none.
+    """
     kept = settings.model_dump(mode="json", exclude={"queues", "providers"})
     payloads = kept["payloads"] | payloads_at(sandbox)
     providers = {
-        name: _at_sandbox(provider, sandbox) for name, provider in settings.providers.items()
+        name: _at_sandbox(name, provider, sandbox, smtp_port)
+        for name, provider in settings.providers.items()
     }
     return {**kept, "queues": queues_at(sandbox), "providers": providers, "payloads": payloads}
 
@@ -105,14 +116,20 @@ def environment(configuration: Path, persons: Mapping[str, str]) -> dict[str, st
     }
 
 
-def _at_sandbox(provider: ProviderSettings, sandbox: str) -> dict[str, Any]:
+def _at_sandbox(
+    name: str, provider: ProviderSettings, sandbox: str, smtp_port: int
+) -> dict[str, Any]:
     own: dict[str, Any]
     match provider:
         case SesSettings():
             own = {"endpoint_url": sandbox}
         case SmtpSettings():
-            url = urlsplit(sandbox)
-            own = {"host": url.hostname, "port": (url.port or 0) + 1, "security": "none"}
+            if not smtp_port:
+                raise ConfigurationError(
+                    f"providers.{name} sends by SMTP, which the sandbox takes only with aiosmtpd: "
+                    "pip install aiosmtpd"
+                )
+            own = {"host": urlsplit(sandbox).hostname, "port": smtp_port, "security": "none"}
         case _:
             own = {"base_url": sandbox}
     if key_variable(provider):

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 
+from gomail.errors import ConfigurationError
 from gomail.local.surroundings import (
     defaults_for_sandbox,
     environment,
@@ -45,7 +47,7 @@ def test_no_key_profile_or_setting_of_the_person_is_passed_on():
 
 
 def test_every_address_is_the_sandbox_s_and_other_settings_stay():
-    told = for_sandbox(Settings(**REAL), SANDBOX)
+    told = for_sandbox(Settings(**REAL), SANDBOX, 0)
 
     text = yaml.safe_dump(told)
     assert "amazonaws" not in text
@@ -64,9 +66,27 @@ def test_every_address_is_the_sandbox_s_and_other_settings_stay():
     )
 
 
+RELAY = {"kind": "smtp", "host": "mail.my-company.com", "username": "shop", "port": 465}
+
+
+def test_mail_by_smtp_goes_to_the_port_where_the_sandbox_takes_it():
+    settings = Settings(**REAL | {"providers": {"relay": RELAY | {"security": "tls"}}})
+
+    told = for_sandbox(settings, SANDBOX, 40_123)["providers"]["relay"]
+
+    assert (told["host"], told["port"], told["security"]) == ("127.0.0.1", 40_123, "none")
+
+
+def test_mail_by_smtp_is_refused_where_the_sandbox_takes_none():
+    settings = Settings(**REAL | {"providers": {"relay": RELAY}})
+
+    with pytest.raises(ConfigurationError, match=r"providers\.relay .*pip install aiosmtpd"):
+        for_sandbox(settings, SANDBOX, 0)
+
+
 def test_what_is_written_is_a_configuration_that_a_process_accepts(tmp_path):
     file = tmp_path / "gomail.yaml"
-    for told in (for_sandbox(Settings(**REAL), SANDBOX), defaults_for_sandbox(SANDBOX)):
+    for told in (for_sandbox(Settings(**REAL), SANDBOX, 0), defaults_for_sandbox(SANDBOX)):
         write(told, file)
 
         given = environment(file, {})

@@ -110,6 +110,20 @@ def test_mail_that_waits_is_sent_after_a_restart(tmp_path):
         eventually(lambda: get(f"{sandbox}/mailbox?brief&id={sent}")["emails"])
 
 
+def test_a_provider_that_sends_by_smtp_finds_the_sandbox_s_port(tmp_path):
+    file = tmp_path / "own.yaml"
+    queues = "queues: {urls: [https://sqs.example/1/mail], dead_letter: https://sqs.example/1/dead}"
+    relay = "providers: {relay: {kind: smtp, host: mail.my-company.com, username: shop}}"
+    file.write_text(f"{queues}\n{relay}\n")
+    environment = plain_environment() | {"GOMAIL_CONFIG": str(file)}
+    arguments = ("up", "--api-port", "0", "--sandbox-port", "0", "--folder", str(tmp_path))
+
+    with command(*arguments, folder=tmp_path, environment=environment) as running:
+        _, sandbox = running.until_ready()
+
+        assert set(get(f"{sandbox}/mailbox/count")["by_provider"]) == {"smtp"}
+
+
 def test_a_busy_port_is_one_sentence_that_names_who_listens_and_the_remedy(shared, tmp_path):
     api, _ = shared.until_ready()
     port = api.rpartition(":")[2]
