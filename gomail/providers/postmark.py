@@ -42,7 +42,7 @@ wsh wsl msc msi msp mst
 """
 BLOCKED_ENDINGS = frozenset(_BLOCKED.split())
 
-_CODES = "API overview, error codes"
+_CODES = "Postmark's list of error codes"
 _MEND_KEY = (
     "Postmark does not know the server token: copy it from the API Tokens page of the server"
 )
@@ -61,7 +61,7 @@ ROWS = (
         kind=OutcomeClass.UNSUITABLE,
         code=r"300",
         text=r"^(invalid|error parsing) 'from'",
-        source="article on 422 errors: the sender is no verified signature; django-anymail's tests",
+        source="Postmark's article on 422 errors: the sender is no verified signature",
     ),
     Row(kind=OutcomeClass.REFUSED, code=r"300", source=f"{_CODES}: invalid email request"),
     Row(

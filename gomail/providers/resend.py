@@ -41,7 +41,7 @@ _TAG_VALUE = re.compile(r"[A-Za-z0-9_-]{1,256}\Z")  # Send Email page
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,256}\Z")  # page on idempotency keys
 _MOST_NAMED = 10  # domains in one finding
 
-_ERRORS = "API reference, errors"
+_ERRORS = "Resend's list of errors"
 _KEY = "Resend refuses the API key: create one that may send, and set it in the environment"
 
 # Texts are anchored: an answer may quote the email, and no sender may write himself a row.
@@ -50,7 +50,7 @@ ROWS = (
     Row(
         kind=OutcomeClass.UNSUITABLE,
         text=r"^this api key is not authorized to send emails from",
-        source="reports of its users: 403, with or without a name",
+        source="reports of Resend's users: 403, with or without a name",
     ),
     Row(
         kind=OutcomeClass.FAILED,
