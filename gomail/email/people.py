@@ -43,6 +43,8 @@ class People:
         return values
 
     def _mailboxes(self, wire: Mapping[str, Any], name: str) -> tuple[Mailbox, ...]:
+        if wire.get(name) is None:
+            return ()
         label = LABELS[name]
         most = self._findings.most_of(
             array(wire, name), name, MOST_RECIPIENTS, f"{label} has more than {{}} entries"

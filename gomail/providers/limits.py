@@ -29,8 +29,9 @@ def ascii_only(provider: str) -> WhyUnable:
 
     def unable(email: Email) -> str | None:
         few = not (email.also_to or email.cc or email.bcc or email.reply_to)
-        if few and email.from_email.isascii() and email.to_email.isascii():
-            return None  # as most are
+        ascii_pair = email.from_email.isascii() and email.to_email.isascii()
+        if ascii_pair and (few or _are_ascii(email)):
+            return None  # as most are: only others pay for the names of fields
         for field, _, address in addressed(email):
             if not is_ascii_local(address):
                 return f"{field}: {provider} {ASCII_ONLY}"
@@ -42,6 +43,15 @@ def ascii_only(provider: str) -> WhyUnable:
 def both(first: WhyUnable, second: WhyUnable) -> WhyUnable:
     """A `why_unable` of two rules; the first is told where both are broken."""
     return lambda email: first(email) or second(email)
+
+
+def _are_ascii(email: Email) -> bool:
+    """Whether all further addresses are."""
+    for people in (email.also_to, email.cc, email.bcc, email.reply_to):
+        for one in people:
+            if not one.email.isascii():
+                return False
+    return True
 
 
 def _largest(email: Email, texts: int, files: int) -> str:

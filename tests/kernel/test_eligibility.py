@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gomail.eligibility import Outlet, Outlets
@@ -13,6 +13,8 @@ from gomail.email.reading import PLAIN
 from gomail.providers.limits import ascii_only, both, size_limit
 from gomail.providers.table import KINDS, outlets
 from gomail.settings import Settings
+
+unhurried = settings(deadline=None)  # a busy machine says nothing of the code
 
 PLAIN_EMAIL = Email("shop@example.com", "ada@example.org", "Hello.")
 NEEDS = {"mailgun": {"domain": "example.com"}, "smtp": {"host": "relay.example.com"}}
@@ -100,6 +102,7 @@ EMAILS = st.builds(
 )
 
 
+@unhurried
 @given(outlets=OUTLETS.map(Outlets), email=EMAILS)
 def test_an_email_is_refused_where_nobody_is_able_or_it_names_nobody(outlets, email):
     known = {*email.only, *email.exclude} <= outlets.names
@@ -108,6 +111,7 @@ def test_an_email_is_refused_where_nobody_is_able_or_it_names_nobody(outlets, em
     assert bool(outlets.why_nobody(email)) == (not outlets.able(email))
 
 
+@unhurried
 @given(outlets=OUTLETS.map(Outlets), email=EMAILS)
 def test_only_those_the_sender_wants_are_able(outlets, email):
     able = outlets.able(email)
@@ -116,6 +120,7 @@ def test_only_those_the_sender_wants_are_able(outlets, email):
     assert not email.only or able <= set(email.only)
 
 
+@unhurried
 @given(outlets=OUTLETS.map(Outlets) | st.just(EVERY_KIND), email=EMAILS)
 def test_what_is_told_is_a_sentence_at_a_field(outlets, email):
     for field, sentence in outlets.faults(email).items():
@@ -124,6 +129,7 @@ def test_what_is_told_is_a_sentence_at_a_field(outlets, email):
         assert " " in sentence
 
 
+@unhurried
 @given(email=EMAILS)
 def test_no_provider_of_this_release_carries_other_scripts_unless_it_says_so(email):
     everybody = [email.from_email, *(one.email for one in (*email.to, *email.cc, *email.bcc))]

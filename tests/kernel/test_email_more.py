@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gomail.email import (
@@ -28,6 +28,8 @@ from gomail.email import (
     unpack,
     wire_fields,
 )
+
+unhurried = settings(deadline=None)  # a busy machine says nothing of the code
 
 NOW = 1_790_000_000_000  # 2026-09-21T14:13:20Z
 DAY = 86_400_000
@@ -346,6 +348,7 @@ def test_each_field_is_tried_alone():
     assert ALONE.keys() == {field.name for field in dataclasses.fields(Email)} - plain
 
 
+@unhurried
 @given(email=EMAILS)
 def test_whatever_an_email_holds_comes_back_from_the_queue(email):
     body = encode(Message("m-1", email))
@@ -354,6 +357,7 @@ def test_whatever_an_email_holds_comes_back_from_the_queue(email):
     assert decode(body, queue_message_id="").email == email
 
 
+@unhurried
 @given(email=EMAILS)
 def test_what_is_written_of_an_email_is_a_request_for_the_same_email(email):
     request = orjson.loads(orjson.dumps({"email": wire_fields(email)}))
@@ -361,6 +365,7 @@ def test_what_is_written_of_an_email_is_a_request_for_the_same_email(email):
     assert read(request, now_ms=NOW) == email
 
 
+@unhurried
 @given(email=EMAILS)
 def test_an_email_in_two_parts_is_put_together_again(email):
     light, data = pack(email, "gomail/m-1")
