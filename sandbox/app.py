@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
-from sandbox import brevo, sendgrid, ses
+from sandbox import brevo, postmark, resend, sendgrid, ses
 from sandbox.cloud import Cloud, Store
 from sandbox.desk import Desk
 from sandbox.http import Handler, json_answer
 from sandbox.mailbox import Mailbox
 from sandbox.mailgun import Mailgun, MailgunEndpoint
 from sandbox.objects import MemoryObjects, Objects
-from sandbox.postmark import Postmark, server
 from sandbox.provider import ProviderEndpoint
 from sandbox.queues import Queues
-from sandbox.resend import Resend, ResendEndpoint, domains
 from sandbox.s3 import PREFIX, S3Endpoint
 from sandbox.sendgrid import SendGrid
 from sandbox.ses import Ses
@@ -57,16 +55,16 @@ class Sandbox:
         self._sendgrid = ProviderEndpoint(SendGrid(bad_key), self._mailbox)
         self._mailgun = MailgunEndpoint(Mailgun(bad_key), self._mailbox)
         self._brevo = brevo.BrevoEndpoint(brevo.Brevo(bad_key), self._mailbox)
-        postmark = ProviderEndpoint(Postmark(bad_key), self._mailbox)
-        resend = ResendEndpoint(Resend(bad_key), self._mailbox)
+        self._postmark = ProviderEndpoint(postmark.Postmark(bad_key), self._mailbox)
+        self._resend = resend.ResendEndpoint(resend.Resend(bad_key), self._mailbox)
         self.smtp = SmtpEndpoint(bad_key, self._mailbox)
         self._s3 = S3Endpoint(objects or MemoryObjects())
         sqs = SqsEndpoint(Cloud(self.queues, store, Waiting()))
         providers = {
             "ses": self._ses,
             "sendgrid": self._sendgrid,
-            "postmark": postmark,
-            "resend": resend,
+            "postmark": self._postmark,
+            "resend": self._resend,
             "mailgun": self._mailgun,
             "brevo": self._brevo,
         }
@@ -74,12 +72,12 @@ class Sandbox:
             ("POST", "/"): sqs.handle,
             ("POST", "/v2/email/outbound-emails"): self._ses.handle,
             ("POST", "/v3/mail/send"): self._sendgrid.handle,
-            ("POST", "/email"): postmark.handle,
-            ("GET", "/server"): server(postmark),
-            ("POST", "/emails"): resend.handle,
-            ("GET", "/domains"): domains(resend),
+            ("POST", "/email"): self._postmark.handle,
+            ("POST", "/emails"): self._resend.handle,
             **ses.questions(self._ses, self._sent_by_ses),
             **sendgrid.questions(self._sendgrid),
+            **postmark.questions(self._postmark),
+            **resend.questions(self._resend),
             **brevo.routes(self._brevo),
             **Desk(self._mailbox, {**providers, "smtp": self.smtp}, sqs, self._s3).routes(),
         }

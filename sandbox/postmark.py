@@ -13,11 +13,13 @@ from sandbox.http import json_answer
 from sandbox.mailbox import Email, File
 from sandbox.parties import Party, decoded, parties
 from sandbox.provider import ProviderEndpoint, Rejected
+from sandbox.questions import question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.http import Handler
+    from sandbox.questions import Routes
+
 
 _MOST_RECIPIENTS = 50
 _LIMIT = 10_000_000
@@ -103,17 +105,16 @@ class Postmark:
         return _bad("Invalid 'To' address: refused by a switch.")
 
 
-def server(endpoint: ProviderEndpoint) -> Handler:
-    """The handler of `GET /server`: what a token's server is."""
+def questions(endpoint: ProviderEndpoint) -> Routes:
+    """What a token's server is; not while every call is to fail."""
 
-    async def handle(request: web.BaseRequest) -> web.Response:
-        try:
-            endpoint.dialect.authenticate(request.headers)
-        except Rejected as rejection:
-            return endpoint.dialect.rejected(rejection)
+    def server() -> web.Response:
+        s = endpoint.switches
+        if s.error_rate == 1:
+            raise Rejected(s.status, s.error_message, code=s.error_code)
         return json_answer({"ID": 1, "Name": "Sandbox", "DeliveryType": "Live", "Color": "Blue"})
 
-    return handle
+    return {("GET", "/server"): question(endpoint, server)}
 
 
 def _bad(message: str, code: str = "300") -> Rejected:

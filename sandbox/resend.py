@@ -15,12 +15,13 @@ from sandbox.http import cut, json_answer
 from sandbox.mailbox import Email, File
 from sandbox.parties import Party, decoded, parties
 from sandbox.provider import ProviderEndpoint, Rejected
+from sandbox.questions import question
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.http import Handler
     from sandbox.mailbox import Mailbox
+    from sandbox.questions import Routes
 
 _MOST_RECIPIENTS = 50
 _LIMIT = 40_000_000
@@ -166,18 +167,17 @@ class ResendEndpoint(ProviderEndpoint):
         return self.dialect.accepted(sent.provider_id)
 
 
-def domains(endpoint: ProviderEndpoint) -> Handler:
-    """The handler of `GET /domains`: one, which is verified."""
+def questions(endpoint: ProviderEndpoint) -> Routes:
+    """The domains of a key: one, which is verified; not while every call is to fail."""
 
-    async def handle(request: web.BaseRequest) -> web.Response:
-        try:
-            endpoint.dialect.authenticate(request.headers)
-        except Rejected as rejection:
-            return endpoint.dialect.rejected(rejection)
+    def domains() -> web.Response:
+        s = endpoint.switches
+        if s.error_rate == 1:
+            raise Rejected(s.status, s.error_message, code=s.error_code)
         domain = {"id": str(uuid.UUID(int=1)), "name": "example.com", "status": "verified"}
         return json_answer({"object": "list", "has_more": False, "data": [domain]})
 
-    return handle
+    return {("GET", "/domains"): question(endpoint, domains)}
 
 
 def _invalid(message: str) -> Rejected:

@@ -9,7 +9,9 @@ from gomail.errors import ConfigurationError
 from gomail.provider_settings import (
     BrevoSettings,
     MailgunSettings,
+    PostmarkSettings,
     ProviderSettings,
+    ResendSettings,
     SendGridSettings,
     SesSettings,
 )
@@ -26,7 +28,14 @@ SUPPLIES = Supplies(
 )
 
 MAILGUN = MailgunSettings(domain="mg.example.com")
-EACH = [SesSettings(), SendGridSettings(), MAILGUN, BrevoSettings()]
+EACH = [
+    SesSettings(),
+    SendGridSettings(),
+    MAILGUN,
+    BrevoSettings(),
+    PostmarkSettings(),
+    ResendSettings(),
+]
 
 
 def test_every_kind_of_the_settings_has_a_factory_and_a_case_in_the_suite():

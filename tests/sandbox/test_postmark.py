@@ -1,9 +1,17 @@
-"""Postmark's endpoint, and the faults that strike it."""
+"""Postmark's endpoint, called as its clients call it and by gomail's own provider, and faults."""
 
+import asyncio
 import base64
 
 import httpx2
 import pytest
+from pydantic import SecretStr
+
+from gomail.http import AiohttpTransport
+from gomail.outcome import OutcomeClass
+from gomail.providers import Level
+from gomail.providers.postmark import postmark
+from tests.providers.case import ID, message
 
 
 @pytest.fixture
@@ -151,3 +159,43 @@ def test_an_answer_can_be_lost_or_garbled(http, send, emails):
     with pytest.raises(httpx2.TransportError):
         send()
     assert len(emails()) == 2
+
+
+@pytest.fixture
+def gomail(url):
+    """One send and one check by gomail's own provider."""
+
+    async def session(token):
+        transport = AiohttpTransport()
+        provider = postmark(
+            "postmark",
+            base_url=url,
+            key=SecretStr(token),
+            message_stream="outbound",
+            transport=transport,
+        )
+        try:
+            return await provider.send(message(), timeout=10), await provider.check()
+        finally:
+            await transport.close()
+
+    return lambda token="a-token": asyncio.run(session(token))
+
+
+def test_gomail_sends_and_checks_by_this_endpoint(gomail, emails):
+    outcome, (finding,) = gomail()
+
+    (email,) = emails()
+    assert (outcome.kind, outcome.provider_id) == (OutcomeClass.ACCEPTED, email["provider_id"])
+    assert (email["id"], email["to"]) == (ID, ["A Reader <reader@example.org>"])
+    assert finding.level is Level.OK
+
+
+def test_gomail_sees_a_bad_token_and_a_blocked_account(http, gomail):
+    bad, (known_bad,) = gomail("bad")
+    http.put("/faults/postmark", json={"error_rate": 1, "status": 422, "error_code": "413"})
+    blocked, (known_blocked,) = gomail()
+
+    assert (bad.account_fault, blocked.account_fault) == (True, True)
+    assert (known_bad.level, known_blocked.level) == (Level.BAD, Level.BAD)
+    assert (known_bad.mend, known_blocked.mend) == (bad.mend, blocked.mend)

@@ -1,9 +1,17 @@
-"""Resend's endpoint, its idempotency keys, and the faults that strike it."""
+"""Resend's endpoint, called as its clients call it and by gomail's own provider, and faults."""
 
+import asyncio
 import base64
 
 import httpx2
 import pytest
+from pydantic import SecretStr
+
+from gomail.http import AiohttpTransport
+from gomail.outcome import OutcomeClass
+from gomail.providers import Level
+from gomail.providers.resend import resend
+from tests.providers.case import ID, message
 
 
 @pytest.fixture
@@ -198,3 +206,54 @@ def test_calls_are_counted_and_an_email_can_be_refused(http, send):
     assert send().json()["name"] == "validation_error"
     assert send(to=["other@example.org"]).status_code == 200
     assert http.get("/calls").json()["resend"]["accepted"] == 1
+
+
+@pytest.fixture
+def gomail(url):
+    """One send of each email and one check by gomail's own provider."""
+
+    async def session(mails, key):
+        transport = AiohttpTransport()
+        provider = resend("resend", base_url=url, key=SecretStr(key), transport=transport)
+        try:
+            sends = [await provider.send(mail, timeout=10) for mail in mails]
+            return [outcome.kind for outcome in sends], await provider.check()
+        finally:
+            await transport.close()
+
+    return lambda *mails, key="re_key": asyncio.run(session(mails, key))
+
+
+def test_gomail_repeats_a_send_here_and_it_arrives_once(http, gomail, emails):
+    http.put("/faults/resend", json={"accept_then_reset_rate": 1})
+    lost, _ = gomail(message())
+    http.put("/faults/resend", json={})
+
+    repeated, (finding,) = gomail(message())
+
+    (email,) = emails()
+    assert (lost, repeated) == ([OutcomeClass.UNKNOWN], [OutcomeClass.ACCEPTED])
+    assert (email["id"], email["to"]) == (ID, ["A Reader <reader@example.org>"])
+    assert finding.level is Level.OK
+
+
+def test_gomail_sends_no_other_email_under_an_id_that_was_sent(gomail, emails):
+    kinds, _ = gomail(message(), message(subject="In other words"))
+
+    assert kinds == [OutcomeClass.ACCEPTED, OutcomeClass.UNKNOWN]
+    assert [email["subject"] for email in emails()] == ["Your receipt"]
+
+
+def test_gomail_sees_a_bad_key(gomail):
+    kinds, (finding,) = gomail(message(), key="bad")
+
+    assert (kinds, finding.level) == ([OutcomeClass.FAILED], Level.BAD)
+
+
+def test_gomail_takes_a_key_that_may_only_send_for_a_good_one(http, gomail):
+    restricted = {"status": 401, "error_code": "restricted_api_key"}
+    http.put("/faults/resend", json={"error_rate": 1} | restricted)
+
+    _, (finding,) = gomail()
+
+    assert finding.level is Level.OK
