@@ -302,7 +302,8 @@ class Lane:
             if wanted < 1:
                 return 0
             kept = 0 if first else wanted * (self.partitions - self._read_now)
-            granted = self.router.allowance(wanted, self._unrouted + kept, now)
+            readers = self.partitions if first else 0
+            granted = self.router.allowance(wanted, self._unrouted + kept, now, readers=readers)
             self._unrouted += granted
             self._read_now += bool(first and granted)
             return granted

@@ -33,6 +33,7 @@ from flows.scribe import Scribe
 from flows.settle import Settler, SettleSink
 from flows.stopping import Stop
 from flows.verdicts import Told, ViewSink, to_every_worker
+from flows.watch import Watch
 from gomail.aws import find_credentials
 from gomail.errors import ConfigurationError
 from gomail.exits import Manners
@@ -144,6 +145,8 @@ def build(settings: Settings) -> Parts:
     allowances = Allowances(parts.desk, providers)
     loop.wait(allowances.first_look())
     atexit.register(loop.start(allowances.run()))
+    watch = Watch(parts.desk, alert_after=settings.health.alert_after)
+    atexit.register(loop.start(watch.run()))
     if (scribe := parts.scribe) is not None:
         atexit.register(lambda: loop.wait(scribe.close()))
     if ledger is not None:  # ends before the ledger is closed: what is registered last goes first
@@ -163,7 +166,7 @@ def assemble(
 ) -> Parts:
     """The parts over given adapters."""
     dispatch = settings.dispatch
-    desk = Desk(_rules(settings), able=able or outlets(settings).able)
+    desk = Desk(_rules(settings, shared=ledger is not None), able=able or outlets(settings).able)
     stop = Stop(dispatch.drain_timeout)
     scribe = _scribe(settings, loop, desk, ledger) if ledger else None
     fetcher = Fetcher(payloads, most_bytes=_payload_bytes(settings)) if payloads else None
@@ -277,12 +280,12 @@ async def _open(
     return queue, await open_providers(settings, keys, transport, credentials)
 
 
-def _rules(settings: Settings) -> Rules:
+def _rules(settings: Settings, *, shared: bool) -> Rules:
     dispatch, health = settings.dispatch, settings.health
     return Rules(
         outlets={name: outlet_rules(one) for name, one in settings.providers.items()},
         manners=Manners(health.ramp, health.slow_after, health.slow_ratio),
-        shared=bool(settings.ledger.url),
+        shared=shared,
         policy=Policy(
             give_up_after=dispatch.give_up_after,
             dead_letter_unknown=dispatch.on_unknown == "dead-letter",

@@ -15,3 +15,28 @@ LEDGER_LATE = Gauge(
 LEDGER_MISSING = Counter(
     "gomail_ledger_missing_records", "Outcomes that were never told: the ledger was down too long."
 )
+
+ATTEMPTS = Counter(
+    "gomail_attempts", "Sends that were begun, by what came of them.", ["provider", "outcome"]
+)
+HEALTHY = Gauge("gomail_provider_healthy", "1 while it counts as healthy.", ["provider"])
+SHARE = Gauge("gomail_provider_share", "Its part of the mail just now, 0 to 1.", ["provider"])
+IN_HAND = Gauge("gomail_provider_in_hand", "Emails in hand for it.", ["provider"])
+RATE = Gauge(
+    "gomail_provider_rate",
+    "Recipients a second that it gets at most; +Inf where nothing limits it.",
+    ["provider"],
+)
+PAUSED = Gauge("gomail_provider_paused_seconds", "For how long it is left alone.", ["provider"])
+SLOW = Gauge("gomail_provider_slow", "1 while it gets less for being slow.", ["provider"])
+ACCOUNT_FAULT = Gauge(
+    "gomail_provider_account_fault",
+    "1 while its account has something that people have to mend.",
+    ["provider"],
+)
+MASKED = Gauge(
+    "gomail_provider_masked_seconds",
+    "For how long others have been covering for it while it is unhealthy, once that is longer than "
+    "health.alert_after; else 0.",
+    ["provider"],
+)

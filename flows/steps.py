@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from flows.desk import Desk
 from flows.mail import Attempt, Letter, Routed, Settlement
+from flows.metrics import ATTEMPTS
 from flows.verdicts import HealthStep
 from gomail.health import Health, Observation, Thresholds
 from gomail.outcome import OutcomeClass
@@ -65,6 +66,8 @@ def _report(settlements: Sequence[Settlement]) -> None:
     counts = Counter(
         (one.provider, one.outcome.kind) for one in settlements if one.outcome and not one.held_back
     )
+    for (provider, kind), count in counts.items():
+        ATTEMPTS.labels(provider, kind).inc(count)
     parts = [f"{provider} {kind} {count}" for (provider, kind), count in sorted(counts.items())]
     if ended := sum(bool(one.attempt and one.attempt.ended_before) for one in settlements):
         parts.append(f"{ended} not sent: the ledger knows their end")

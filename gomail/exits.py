@@ -14,13 +14,18 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds a throttled provider rests that did not say how long; doubling."""
 QUOTA_PAUSE = 900.0
 HORIZON = 1.0
-"""Seconds: what a provider may be sent within its rate up to then counts as its room."""
+"""Seconds: what a provider may be sent within its rate up to then is received for it."""
+LATEST = 2 * HORIZON
+"""Seconds: what has been received waits this long for its turn, because other processes may have
+taken turns meanwhile; what would wait longer goes back."""
 AT_ONCE = 0.05
 """Seconds: a turn within the rate that is no further away counts as now."""
 FIRST_SHARE = 0.05
 """Of its share: what a provider that has just recovered begins with."""
 SLOW_SHARE = 0.1
 """Of its share: what a slow provider keeps, so that it is seen when it is fast again."""
+MAIL_OF_LATE = 50
+"""Messages of late: the weight of one falls off with them."""
 SENDS_TO_JUDGE, SENDS_OF_LATE = 20, 50
 """Sends before a provider may count as slow, and of late: the weight of one falls off with them."""
 
@@ -72,6 +77,8 @@ class Exit:
     last_probe_good: bool = False
     returned_at: float = -inf
     """When it became healthy again."""
+    suits: float = 1.0
+    """The part of the mail of late that it could carry."""
     slow: bool = False
     slow_part: float = 0.0
     """The part of the sends of late that took long."""
@@ -86,6 +93,10 @@ class Exit:
     def free_in_time(self, now: float) -> int:
         """Messages it could still take and send soon, within its rate."""
         return int(min(self.free, self.pace.free(now, HORIZON)))
+
+    def saw(self, *, suitable: bool) -> None:
+        """Learn of a message that it could carry or not."""
+        self.suits += (suitable - self.suits) / MAIL_OF_LATE
 
     def most_in_time(self, now: float) -> int:
         """Its room, or less where its rate does not fill it."""

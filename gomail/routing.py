@@ -16,7 +16,7 @@ from gomail.exits import (
     AT_ONCE,
     FIRST_PAUSE,
     FIRST_ROOM,
-    HORIZON,
+    LATEST,
     QUOTA_PAUSE,
     Exit,
     Manners,
@@ -32,6 +32,8 @@ BATCH = 10
 LONE_PROBE_AFTER = 30.0
 """Seconds without a probe after which even a lone message is one."""
 RECENT = 10
+ALL_OF_IT = 0.99
+"""A provider that could carry more than this part of the mail is taken to carry all of it."""
 
 
 class Way(StrEnum):
@@ -95,6 +97,7 @@ class Router:
         self._probe_interval = probe_interval
         self._random = random
         self._virtual = 0.0
+        self._picky = False
         self._trickle_at = float("-inf")
         self._recent: deque[bool] = deque(maxlen=RECENT)
 
@@ -121,24 +124,41 @@ class Router:
     # -- receiving ---------------------------------------------------------------------------
 
     def capacity(self, now: float) -> int:
-        """The rooms of all that may take mail, used or not, as far as their rates fill them."""
-        return sum(way.most_in_time(now) for way in self.ready(now) or self._ill(now))
+        """The rooms of all that may take mail, used or not, as far as rates and mail fill them.
+
+        Room for mail that does not come must not draw in mail that others have no room for.
+        """
+        if ready := self.ready(now):
+            return int(sum(way.suits * way.most_in_time(now) for way in ready))
+        return sum(way.most_in_time(now) for way in self._ill(now))
 
     def _ill(self, now: float) -> list[Exit]:
         """Those that are unhealthy and not paused."""
         return [way for way in self.exits if not way.healthy and not way.is_paused(now)]
 
-    def allowance(self, wanted: int, unrouted: int, now: float) -> int:
+    def allowance(self, wanted: int, unrouted: int, now: float, *, readers: int = 0) -> int:
         """How many messages a receive may ask for: `wanted`, fewer while all are ill, or none.
 
-        `unrouted` are the messages received or asked for that no exit holds yet.
+        `unrouted` are the messages received or asked for that no exit holds yet. Where capacity is
+        less than one for each of `readers`, one more may ask for one, so that none has to wait
+        until the long poll of another ends.
         """
         ready = self.ready(now)
-        if ready:
-            free = sum(way.free_in_time(now) for way in ready) - unrouted
-            return wanted if free >= wanted else 0
-        ill = self._ill(now)
-        return self._allowance_of_the_ill(ill, wanted, unrouted, now)
+        if not ready:
+            return self._allowance_of_the_ill(self._ill(now), wanted, unrouted, now)
+        if int(sum(way.suits * way.free_in_time(now) for way in ready)) - unrouted >= wanted:
+            return wanted
+        return self._allowance_of_the_narrow(ready, unrouted, readers, now)
+
+    def _allowance_of_the_narrow(
+        self, ready: Sequence[Exit], unrouted: int, readers: int, now: float
+    ) -> int:
+        capacity = self.capacity(now)
+        if capacity >= readers or unrouted >= readers:
+            return 0
+        if not any(way.free_in_time(now) for way in ready):
+            return 0
+        return 1 if capacity else self._trickle(1, now)
 
     def _allowance_of_the_ill(
         self, ill: Sequence[Exit], wanted: int, unrouted: int, now: float
@@ -151,16 +171,21 @@ class Router:
             rooms = sum(way.room for way in ill)
             if (by_share := min(wanted, int(rooms * share) - (rooms - free))) > 0:
                 return by_share
+        return self._trickle(min(wanted, free, len(ill)), now)
+
+    def _trickle(self, some: int, now: float) -> int:
+        """So many each interval: mail that hardly anybody can take just now."""
         if now < self._trickle_at:
             return 0
         self._trickle_at = now + self._jittered_interval()
-        return min(wanted, free, len(ill))
+        return some
 
     # -- sharing out -------------------------------------------------------------------------
 
     def route(self, batch: Sequence[Candidate], now: float) -> list[Choice]:
         """Choose for each message of a batch; whoever is chosen has it in hand."""
         ready = self.ready(now)
+        self._see(batch)
         probes = self._probes(batch, ready, now)
         if not any(way.healthy for way in self.exits):
             ready = self._ill(now)
@@ -168,6 +193,15 @@ class Router:
             probes[index] if index in probes else self._share(candidate, ready, now)
             for index, candidate in enumerate(batch)
         ]
+
+    def _see(self, batch: Sequence[Candidate]) -> None:
+        """Learn for whom mail comes; where all could carry all of it there is nothing to learn."""
+        self._picky = self._picky or any(one.eligible is not None for one in batch)
+        if self._picky:
+            for way in self.exits:
+                for candidate in batch:
+                    way.saw(suitable=_may_take(way, candidate))
+            self._picky = any(way.suits < ALL_OF_IT for way in self.exits)
 
     def _probes(
         self, batch: Sequence[Candidate], ready: Sequence[Exit], now: float
@@ -238,7 +272,7 @@ class Router:
     @staticmethod
     def _soonest(able: Iterable[Exit], now: float) -> Exit | None:
         """Who can take a message within its rate before long, where nobody can now."""
-        in_time = [way for way in able if way.pace.wait(now) <= HORIZON]
+        in_time = [way for way in able if way.pace.wait(now) <= LATEST]
         return min(in_time, key=lambda way: way.pace.wait(now), default=None)
 
     def _strength(self, way: Exit, ready: Iterable[Exit], now: float) -> float:

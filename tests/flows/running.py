@@ -35,6 +35,7 @@ def settings(
     health: Mapping[str, Any] | None = None,
     patience: float = 5.0,
     bucket: str = "",
+    providers: Mapping[str, Any] | None = None,
     **given: Any,
 ) -> Settings:
     """Settings of a flow over two queues and two providers; further names are `dispatch`'s.
@@ -43,7 +44,7 @@ def settings(
     """
     return Settings(
         queues={"urls": [ONE, TWO], "dead_letter": DEAD, **(queues or {})},
-        providers={"ses": {}, "sendgrid": {}},
+        providers=providers or {"ses": {}, "sendgrid": {}},
         aws={"region": "eu-west-1"},
         dispatch=given,
         health=health or {},

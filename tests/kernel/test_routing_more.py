@@ -108,11 +108,14 @@ def test_what_a_limited_provider_cannot_take_now_goes_to_another_that_can():
     assert Counter(names(made.route([NEW] * 12, 0.0))) == {"sendgrid": 11, "ses": 1}
 
 
-def test_alone_it_takes_what_it_may_send_within_a_second_each_in_its_turn():
-    choices = limited().route([NEW] * 20, 0.0)
+def test_alone_it_takes_what_it_may_send_within_two_seconds_each_in_its_turn():
+    made = limited()
+    made.exit("ses").room = 99
 
-    assert names(choices) == ["ses"] * 15 + [None] * 5
-    assert [one.at for one in choices[:15]] == pytest.approx([n / 14 for n in range(15)])
+    choices = made.route([NEW] * 40, 0.0)
+
+    assert names(choices) == ["ses"] * 29 + [None] * 11
+    assert [one.at for one in choices[:29]] == pytest.approx([n / 14 for n in range(29)])
 
 
 def test_no_more_is_received_than_its_rate_lets_out_soon():
@@ -257,3 +260,47 @@ def test_shares_add_up_and_show_who_serves():
     assert made.shares(0.0) == {"first": 1.0, "second": 0.0, "third": 0.0}
     unhealthy(made, "first")
     assert made.shares(0.0) == {"first": 0.0, "second": 1.0, "third": 0.0}
+
+
+# -- mail that suits only some ---------------------------------------------------------------------
+
+
+def test_room_for_mail_that_does_not_come_draws_in_no_other():
+    made = limited(rate=5.0, sendgrid=RULES)
+    assert made.allowance(10, 0, 0.0) == 10
+
+    for second in range(60):
+        routed(made, [Candidate({}, {"ses"})] * 5, float(second))
+
+    assert made.allowance(10, 0, 61.0) == 0
+    assert made.capacity(61.0) in {5, 6}
+
+
+def test_it_draws_in_what_does_come():
+    made = limited(rate=5.0, sendgrid=RULES)
+    for second in range(60):
+        routed(made, [Candidate({}, {"ses"})] * 5, float(second))
+
+    for second in range(60):
+        routed(made, [NEW] * 5, 100.0 + second)
+
+    assert made.allowance(10, 0, 200.0) == 10
+
+
+def test_mail_that_suits_nobody_who_is_ready_trickles_in():
+    made = router()
+    for _ in range(100):
+        routed(made, [Candidate({}, {"ses"})] * 5)
+    made.note("ses", outcome("quota"), Way.SHARE, 0.0)
+
+    granted = [made.allowance(1, 0, tick / 10, readers=2) for tick in range(30)]
+
+    assert [tick / 10 for tick, some in enumerate(granted) if some] == [0.0, 1.0, 2.0]
+
+
+def test_each_of_several_queues_is_read_for_a_provider_of_one_a_second():
+    made = limited(rate=1.0)
+
+    assert made.allowance(1, 0, 0.0, readers=2) == 1
+    assert made.allowance(1, 1, 0.0, readers=2) == 1
+    assert made.allowance(1, 2, 0.0, readers=2) == 0

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gomail.health import Health, Observation, Thresholds, observe, sign_of, tick
 from gomail.exits import OutletRules
+from gomail.health import Health, Observation, Thresholds, observe, sign_of, tick
 from gomail.outcome import OutcomeClass
 from gomail.routing import Candidate, Router
 from gomail.settlement import (
