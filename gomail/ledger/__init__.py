@@ -319,8 +319,9 @@ class Turn:
     """The quota is used up: nothing was taken."""
 
 
-LONGEST_TURN = 60.0
-"""Seconds: a turn further away than that is left over from a clock that was set back."""
+SET_BACK = 60.0
+"""Seconds by which the clocks of those who take may differ; a take further ahead of now was noted
+by a clock that has been set back since."""
 
 
 class ClaimState(StrEnum):
@@ -426,9 +427,10 @@ class Ledger(Protocol):
 
         The generic cell rate algorithm (ITU-T I.371): each provider has a time `due` at which what
         was taken so far is paid for. What is taken may be sent at max(now, due - (burst - 1) /
-        rate), and `due` becomes max(now, due) + count / rate. A `due` more than `LONGEST_TURN`
-        after now counts as now. Takes with different rates share one `due`. The quota counts whole
-        hours, so that it is kept in any 24 hours. Redis goes by its own clock, not by `now`.
+        rate), and `due` becomes max(now, due) + count / rate. Takes with different rates share one
+        `due`. Where the last take is more than `SET_BACK` after now, a clock was set back, and
+        `due` counts as now. The quota counts whole hours, so that it is kept in any 24 hours. Redis
+        goes by its own clock, not by `now`.
         """
         ...
 

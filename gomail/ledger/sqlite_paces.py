@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gomail.ledger import LONGEST_TURN, Take, Turn
+from gomail.ledger import SET_BACK, Take, Turn
 from gomail.ledger.sqlite_book import Book
 
 HOUR = 3_600_000
@@ -19,10 +19,10 @@ HOURS = 24
 # their recipients may count twice as long, and the quota is kept.
 _FORGET = "DELETE FROM quota_used WHERE provider = ? AND hour NOT BETWEEN ? AND ?"
 _READ = """
-SELECT (SELECT due FROM paces WHERE provider = ?1),
+SELECT (SELECT due FROM paces WHERE provider = ?1 AND taken_at <= ?2),
        (SELECT sum(count) FROM quota_used WHERE provider = ?1)
 """
-_PACE = "REPLACE INTO paces VALUES (?, ?)"
+_PACE = "REPLACE INTO paces VALUES (?, ?, ?)"
 _USE = """
 INSERT INTO quota_used VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET count = count + excluded.count
@@ -37,6 +37,8 @@ class _Account:
     """None where nothing is to be paid for."""
     used: int
     """Recipients of all hours that may overlap the last 24 of them."""
+    paced: bool = False
+    """Whether `due` was looked at."""
     new: Counter[int] = field(default_factory=Counter)
     """Recipients to be added, by the hour in which they are sent to."""
 
@@ -48,7 +50,7 @@ class _Account:
             apart = 1_000 / asked.rate
             due = now if self.due is None else max(now, self.due)
             at = max(at, due - (asked.burst - 1) * apart)
-            self.due = due + asked.count * apart
+            self.due, self.paced = due + asked.count * apart, True
         self.used += asked.count
         # Not by the hour in which it was taken: any 24 hours of sends must keep the quota.
         self.new[int(at) // HOUR] += asked.count
@@ -61,20 +63,20 @@ def take(book: Book, takes: Sequence[Take], *, now: int) -> list[Turn]:
     accounts = {name: _read(connection, name, now) for name in {each.provider for each in takes}}
     turns = [accounts[each.provider].take(each, now) for each in takes]
     for name, account in accounts.items():
-        _write(connection, name, account)
+        _write(connection, name, account, now)
     return turns
 
 
 def _read(connection: sqlite3.Connection, provider: str, now: int) -> _Account:
     hour = now // HOUR
     connection.execute(_FORGET, (provider, hour - HOURS, hour + HOURS))
-    due, used = connection.execute(_READ, (provider,)).fetchone()
-    left_over = due is not None and due > now + LONGEST_TURN * 1_000
-    return _Account(None if left_over else due, used or 0)
+    latest = now + int(SET_BACK * 1_000)
+    due, used = connection.execute(_READ, (provider, latest)).fetchone()
+    return _Account(due, used or 0)
 
 
-def _write(connection: sqlite3.Connection, provider: str, account: _Account) -> None:
-    if account.due is not None:
-        connection.execute(_PACE, (provider, account.due))
+def _write(connection: sqlite3.Connection, provider: str, account: _Account, now: int) -> None:
+    if account.paced:
+        connection.execute(_PACE, (provider, account.due, now))
     if account.new:
         connection.executemany(_USE, [(provider, *each) for each in account.new.items()])

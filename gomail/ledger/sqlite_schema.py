@@ -136,7 +136,11 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     ),
     (
         # Milliseconds since the epoch, as everywhere, but with their fractions.
-        "CREATE TABLE paces (provider TEXT PRIMARY KEY, due REAL NOT NULL) WITHOUT ROWID",
+        """
+        CREATE TABLE paces (
+          provider TEXT PRIMARY KEY, due REAL NOT NULL, taken_at INTEGER NOT NULL
+        ) WITHOUT ROWID
+        """,
         """
         CREATE TABLE quota_used (
           provider TEXT NOT NULL,

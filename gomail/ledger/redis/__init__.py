@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gomail.ledger import (
-    LONGEST_TURN,
+    SET_BACK,
     Cancellation,
     Claim,
     ClaimState,
@@ -101,7 +101,7 @@ class RedisLedger:
         return call
 
     async def _take(self, rows: Sequence[wire.Row]) -> list[int]:
-        answers: list[int] = await self._server.run("take", (LONGEST_TURN, rows))
+        answers: list[int] = await self._server.run("take", (SET_BACK, rows))
         return answers
 
     async def _sync(self, ids: Sequence[str]) -> list[int]:

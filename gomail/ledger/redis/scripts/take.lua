@@ -1,9 +1,9 @@
--- Input: [seconds of the longest turn, [provider, count, rate or -1, burst, quota or -1] each].
+-- Input: [seconds by which clocks may differ, [provider, count, rate or -1, burst, quota or -1] each].
 -- Answers microseconds until each may be sent, or -1 where the quota is used up.
 local SECOND, HOUR, HOURS = 1000000, 3600000000, 24
-local KEEP_DUE, KEEP_USED = 120, 26 * 3600 -- seconds: longer than either counts
+local KEEP_USED = 26 * 3600 -- seconds: longer than it counts
 
-local longest, takes = input[1] * SECOND, input[2]
+local set_back, takes = input[1] * SECOND, input[2]
 local clock = redis.call('TIME')
 local now = clock[1] * SECOND + clock[2]
 local hour = math.floor(now / HOUR)
@@ -24,8 +24,9 @@ end
 
 local function account_of(provider)
   if not accounts[provider] then
-    local due = tonumber(redis.call('GET', prefix .. 'due:' .. provider) or 0)
-    accounts[provider] = { due > now + longest and 0 or due, used_of(provider), {} }
+    local due, taken = unpack(redis.call('HMGET', prefix .. 'due:' .. provider, 'due', 'taken'))
+    local counts = due and tonumber(taken) <= now + set_back
+    accounts[provider] = { counts and tonumber(due) or 0, used_of(provider), {}, false }
   end
   return accounts[provider]
 end
@@ -42,7 +43,7 @@ for i, take in ipairs(takes) do
     if rate >= 0 then
       local apart = SECOND / rate
       at = math.max(now, due - (burst - 1) * apart)
-      account[1] = math.max(now, due) + count * apart
+      account[1], account[4] = math.max(now, due) + count * apart, true
     end
     -- Not by the hour in which it was taken: any 24 hours of sends must keep the quota.
     local hour_of_send = math.floor(at / HOUR)
@@ -54,9 +55,10 @@ end
 
 for provider, account in pairs(accounts) do
   local new = account[3]
-  if account[1] > now then
-    local due = string.format('%.3f', account[1])
-    redis.call('SET', prefix .. 'due:' .. provider, due, 'EX', KEEP_DUE)
+  if account[4] then
+    local key, due = prefix .. 'due:' .. provider, string.format('%.3f', account[1])
+    redis.call('HSET', key, 'due', due, 'taken', string.format('%.0f', now))
+    redis.call('EXPIRE', key, math.ceil((account[1] - now) / SECOND) + 120)
   end
   if next(new) then
     for hour_of_send, count in pairs(new) do
