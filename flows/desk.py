@@ -20,7 +20,7 @@ from gomail.email import Email, Unreadable, decode
 from gomail.exits import FIRST_ROOM, Manners, OutletRules, paces
 from gomail.health import Observation, Sign, sign_of
 from gomail.ledger import ExitReport, Status, Take, Turn
-from gomail.outcome import Outcome, OutcomeClass
+from gomail.outcome import Outcome, OutcomeClass, clip
 from gomail.providers import Limits
 from gomail.queue import BATCH
 from gomail.routing import Candidate, Router
@@ -47,6 +47,8 @@ SMALLEST_TYPICAL_BODY = 1_024
 
 Able = Callable[[Email], Collection[str]]
 """The names of the providers that can carry an email."""
+WhyNobody = Callable[[Email], str]
+"""Why no provider can, as far as that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Desk:
         rules: Rules,
         *,
         able: Able | None = None,
+        why_nobody: WhyNobody = lambda _email: "",
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         random: Callable[[], float] = random,
@@ -85,6 +88,7 @@ class Desk:
         self.monotonic, self.wall, self.random = monotonic, wall, random
         self.all = frozenset(rules.outlets)
         self.able = able or (lambda _email: self.all)
+        self.why_nobody = why_nobody
         self.paces = paces(rules.outlets, shared=rules.shared)
         self._alone = paces(rules.outlets, shared=False)
         self._conditions = {name: Condition() for name in rules.outlets}
@@ -200,7 +204,7 @@ class Desk:
         with self.lock:
             for pace, shared in ((self.paces[name], self.rules.shared), (self._alone[name], False)):
                 part = 1.0 if shared else rules.rate_share
-                rate = limits.rate if rules.rate is None else rules.rate
+                rate = limits.rate or None if rules.rate is None else rules.rate
                 left = None
                 if rules.quota is None and limits.quota is not None:
                     left = int((limits.quota - limits.used) * part)
@@ -404,7 +408,7 @@ class Lane:
             routed: list[Routed | Settlement] = []
             for letter, choice in zip(letters, choices, strict=True):
                 if choice.exit is None:
-                    routed.append(end(letter, _nowhere(letter)))
+                    routed.append(end(letter, _nowhere(letter, desk.why_nobody)))
                     continue
                 way = choice.exit
                 letter.provider = way.name
@@ -520,8 +524,9 @@ def is_over(email: Email, now: float) -> bool:
     return bool(email.expires_at) and now * 1_000 >= email.expires_at
 
 
-def _nowhere(letter: Letter) -> DeadLetter | Return:
+def _nowhere(letter: Letter, why_nobody: WhyNobody) -> DeadLetter | Return:
     """No room just now, or no provider that could ever carry it."""
     if letter.eligible is not None and not letter.eligible:
-        return DeadLetter("no provider can carry it", "ineligible")
+        why = why_nobody(letter.email) if letter.email else ""
+        return DeadLetter("no provider can carry it", "ineligible", clip(why))
     return Return(NO_ROOM_DELAY)

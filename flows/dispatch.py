@@ -166,7 +166,12 @@ def assemble(
 ) -> Parts:
     """The parts over given adapters."""
     dispatch = settings.dispatch
-    desk = Desk(_rules(settings, shared=ledger is not None), able=able or outlets(settings).able)
+    all_outlets = outlets(settings)
+    desk = Desk(
+        _rules(settings, shared=ledger is not None),
+        able=able or all_outlets.able,
+        why_nobody=all_outlets.why_nobody,
+    )
     stop = Stop(dispatch.drain_timeout)
     scribe = _scribe(settings, loop, desk, ledger) if ledger else None
     fetcher = Fetcher(payloads, most_bytes=_payload_bytes(settings)) if payloads else None

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from gomail.email import Faults
+from gomail.email import Faults, one_form
 from gomail.ledger import Filter, Status
 
 MOST = 100
@@ -64,8 +64,8 @@ def emails(query: Query) -> Listing | Faults:
         return faults
     which = Filter(
         status=None if status is None else Status(status),
-        to_email=given.get("to"),
-        from_email=given.get("from"),
+        to_email=_address(given.get("to")),
+        from_email=_address(given.get("from")),
         provider=given.get("provider"),
         since=times.get("since"),
         until=times.get("until"),
@@ -99,6 +99,11 @@ def _once(query: Query, names: Iterable[str]) -> tuple[dict[str, str], Faults]:
         elif value:
             given[name] = value
     return given, faults
+
+
+def _address(given: str | None) -> str | None:
+    """In the form in which addresses are kept."""
+    return None if given is None else one_form(given)
 
 
 def _number(text: str) -> int:

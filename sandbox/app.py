@@ -54,7 +54,7 @@ class Sandbox:
         self._ses = ProviderEndpoint(Ses(bad_key), self._mailbox)
         self._sendgrid = ProviderEndpoint(SendGrid(bad_key), self._mailbox)
         self._mailgun = MailgunEndpoint(Mailgun(bad_key), self._mailbox)
-        self._brevo = brevo.BrevoEndpoint(brevo.Brevo(bad_key), self._mailbox)
+        self._brevo = ProviderEndpoint(brevo.Brevo(bad_key), self._mailbox)
         self._postmark = ProviderEndpoint(postmark.Postmark(bad_key), self._mailbox)
         self._resend = resend.ResendEndpoint(resend.Resend(bad_key), self._mailbox)
         self.smtp = SmtpEndpoint(bad_key, self._mailbox)

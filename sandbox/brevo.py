@@ -6,8 +6,6 @@ import base64
 import itertools
 import mimetypes
 import os
-import re
-import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -22,22 +20,17 @@ from sandbox.questions import question
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.mailbox import Mailbox
     from sandbox.questions import Routes
 
 _LIMIT = 20_000_000
 _LONGEST_NAME = 70
-_KEY = "idempotencyKey"
-_UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
-# As long as Brevo knows a key.
-_KEY_SECONDS = 1800.0
 _KNOWN = """
 xlsx xls ods docx docm doc csv pdf txt gif jpg jpeg png tif tiff rtf bmp cgm css shtml html htm zip
 xml ppt pptx tar ez ics mobi msg pub eps odt mp3 m4a m4v wma ogg flac wav aif aifc aiff mp4 mov avi
 mkv mpeg mpg wmv pkpass xlsm
 """
 _ENDINGS = frozenset(_KNOWN.split())
-_NOT_SENT_ON = frozenset({_KEY.lower(), "sender.ip", "x-mailin-custom"})
+_NOT_SENT_ON = frozenset({"idempotencykey", "sender.ip", "x-mailin-custom"})
 _NOT_ACTIVATED = (
     "Unable to send email. Your SMTP account is not yet activated. Please contact us at "
     "contact@brevo.com to request activation"
@@ -122,36 +115,6 @@ class Brevo:
     def refusal(self) -> Rejected:
         """The rejection of an email that is refused for good."""
         return _invalid("email is not valid in to")
-
-
-class BrevoEndpoint(ProviderEndpoint):
-    """The endpoint for sending, which refuses an idempotency key it has seen within half an hour.
-
-    The key counts from the moment the email is accepted.
-    """
-
-    def __init__(self, dialect: Brevo, mailbox: Mailbox) -> None:
-        super().__init__(dialect, mailbox)
-        self._seen: dict[str, float] = {}
-
-    def _accept(
-        self, request: web.BaseRequest, email: Email, payload: bytes, struck: str | None
-    ) -> web.Response:
-        key = _headers(_json(payload)).get(_KEY)
-        if key is None:
-            return super()._accept(request, email, payload, struck)
-        if not _UUID.fullmatch(key):
-            raise _invalid("idempotencyKey must be a UUID")
-        now = time.monotonic()
-        self._forget(now)
-        if key in self._seen:
-            raise Rejected(400, "idempotencyKey was used before", code="duplicate_parameter")
-        self._seen[key] = now
-        return super()._accept(request, email, payload, struck)
-
-    def _forget(self, now: float) -> None:
-        while self._seen and next(iter(self._seen.values())) < now - _KEY_SECONDS:
-            del self._seen[next(iter(self._seen))]
 
 
 def routes(endpoint: ProviderEndpoint) -> Routes:

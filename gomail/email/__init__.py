@@ -1,6 +1,6 @@
 """What an email is, what makes one valid, and how it is written on the queue. Pure."""
 
-from gomail.email.addresses import addressed, ascii_address, ascii_domain, is_ascii_local
+from gomail.email.addresses import addressed, ascii_address, ascii_domain, is_ascii_local, one_form
 from gomail.email.model import (
     MOST_ATTACHMENTS,
     MOST_RECIPIENTS,
@@ -38,6 +38,7 @@ __all__ = [
     "has_forbidden_characters",
     "is_ascii_local",
     "is_id",
+    "one_form",
     "pack",
     "read",
     "unpack",

@@ -1,12 +1,15 @@
 """Brevo, API v3: `POST /v3/smtp/email`.
 
 Its answers are known by code and status. Our message id travels as a header that its events give
-back and, as an idempotency key, keeps Brevo from sending twice within half an hour. A sender that
-is not verified is not refused: Brevo accepts the email and drops it, which only its events tell.
+back. A sender that is not verified is not refused: Brevo accepts the email and drops it, which only
+its events tell.
+
+Brevo knows idempotency keys, in the body, and answers a repeated one with an error. We send none:
+nothing says that a key whose first send failed is forgotten, and an email taken for sent because of
+a failed send would be lost, which is worse than one sent twice.
 """
 
 import re
-import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -46,16 +49,8 @@ mkv mpeg mpg wmv pkpass xlsm
 """
 ENDINGS = frozenset(_KNOWN.split())
 
-# Ids that are no UUID, from the Go service's queue or a test, become one of this family.
-_FAMILY = uuid.UUID("8f3a5b0e-2d7c-4c1e-9a64-5e0b7d21c9f3")
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
-
 _NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]+)?\Z")
 
-# Of a send only the idempotency key must not repeat: the answer to an earlier attempt was lost
-# (Brevo's page on idempotency of emails, with 400).
-_REPEATED = frozenset({"duplicate_parameter", "duplicate_request"})
-_SENT_BEFORE = "Brevo had this email before, within half an hour, and did not send it again"
 _MODEL = "the OpenAPI description of Sendinblue, as Brevo was called"
 _ACTIVATE = "ask Brevo's support to activate transactional email"
 
@@ -157,7 +152,6 @@ def payload(message: Message) -> dict[str, Any]:
             **dict(own_headers(email)),
             "X-Gomail-Id": one_line(message.id),
             "X-Mailin-custom": one_line(message.id),
-            "idempotencyKey": idempotency_key(message.id),
         },
     }
     if email.body:
@@ -178,11 +172,6 @@ def payload(message: Message) -> dict[str, Any]:
     if email.tags:
         mail["tags"] = list(email.tags)
     return mail
-
-
-def idempotency_key(message_id: str) -> str:
-    """A UUID, as it must be: the id itself where it is one, as ours are."""
-    return message_id if _UUID.match(message_id) else str(uuid.uuid5(_FAMILY, message_id))
 
 
 def _party(name: str, given: str) -> dict[str, str]:
@@ -247,13 +236,10 @@ def classify(response: Response) -> Outcome:
     provider_id = said.get("messageId")
     if response.status in {200, 201, 202} and isinstance(provider_id, str) and provider_id:
         return Outcome(OutcomeClass.ACCEPTED, provider_id=word(provider_id))
-    code = _string(said, "code")
-    if response.status == 400 and code in _REPEATED:  # noqa: PLR2004 - the status of its page
-        return Outcome(OutcomeClass.ACCEPTED, code=code, detail=_SENT_BEFORE)
     return judge(
         Answer(
             status=response.status,
-            code=code,
+            code=_string(said, "code"),
             text=_string(said, "message"),
             headers=response.headers,
         ),

@@ -31,6 +31,7 @@ from gomail.email import (
 )
 from gomail.providers.headers import own_headers
 from gomail.providers.mailbox import address, header_value, mailbox, one_line, quoted
+from gomail.providers.sending import whole
 
 # Every relay takes 7 bits; what is not is sent in quoted-printable or base64.
 _POLICY = SMTP.clone(cte_type="7bit", refold_source="none")
@@ -67,7 +68,7 @@ def compose(message: Message, *, now: datetime) -> Mail:
         ValueError: something of it can stand in no message, or is still in the payload store.
     """
     email = message.email
-    _check_whole(email)
+    whole(message)
     sender = _address(email.from_email)
     recipients = _recipients(email)
     utf8 = not all(is_ascii_local(one) for _, _, one in addressed(email))
@@ -92,12 +93,6 @@ def _recipients(email: Email) -> tuple[tuple[str, str], ...]:
             plain = _address(one)
             found.setdefault(plain.lower(), (plain, field))
     return tuple(found.values())
-
-
-def _check_whole(email: Email) -> None:
-    lacking = any(one.size and not one.content for one in email.attachments)
-    if lacking or not (email.body or email.html):
-        raise ValueError("not whole: sent like this, it would arrive without its texts or files")
 
 
 # -- headers ---------------------------------------------------------------------------------------

@@ -23,8 +23,7 @@ from gomail.providers.file_types import ENDINGS, TYPES, ending_of
 from gomail.providers.headers import own_headers
 from gomail.providers.limits import size_limit
 from gomail.providers.mailbox import mailbox, one_line
-from gomail.providers.sendgrid import bearer
-from gomail.providers.sending import HttpProvider, Question
+from gomail.providers.sending import HttpProvider, Question, bearer
 
 PATH = "/emails"
 DOMAINS_PATH = "/domains"

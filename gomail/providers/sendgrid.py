@@ -6,7 +6,7 @@ means.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.headers import own_headers
 from gomail.providers.limits import size_limit
 from gomail.providers.mailbox import address, one_line, quoted
-from gomail.providers.sending import HttpProvider, Question, Signer
+from gomail.providers.sending import HttpProvider, Question, bearer
 
 PATH = "/v3/mail/send"
 SCOPES = "/v3/scopes"
@@ -108,15 +108,6 @@ def sendgrid(name: str, *, base_url: str, key: SecretStr, transport: Transport) 
         classify=classify,
         questions=(Question(base_url.rstrip("/") + SCOPES, read_scopes),),
     )
-
-
-def bearer(key: SecretStr) -> Signer:
-    """Authentication by an API key."""
-
-    def sign(_method: str, _url: str, headers: Mapping[str, str], _body: bytes) -> dict[str, str]:
-        return {**headers, "Authorization": f"Bearer {key.get_secret_value()}"}
-
-    return sign
 
 
 def translate(message: Message) -> bytes:

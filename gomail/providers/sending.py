@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from traceback import extract_tb
 
+from pydantic import SecretStr
+
 from gomail.email import Message
 from gomail.errors import MaybeSent, NotSent
 from gomail.http import Response, Transport
@@ -71,7 +73,7 @@ class HttpProvider:
     async def send(self, message: Message, *, timeout: float) -> Outcome:
         """Try once, within `timeout` seconds; raises nothing but a cancellation."""
         try:
-            body = self.translate(_whole(message))
+            body = self.translate(whole(message))
         except Exception as error:  # noqa: BLE001 - no input may end the process
             return self._untranslated(message, error)
         try:
@@ -162,7 +164,16 @@ class HttpProvider:
         )
 
 
-def _whole(message: Message) -> Message:
+def bearer(key: SecretStr) -> Signer:
+    """Authentication by an API key."""
+
+    def sign(_method: str, _url: str, headers: Mapping[str, str], _body: bytes) -> dict[str, str]:
+        return {**headers, "Authorization": f"Bearer {key.get_secret_value()}"}
+
+    return sign
+
+
+def whole(message: Message) -> Message:
     """The message, unless something of its email is still in the payload store."""
     email = message.email
     lacking = email.attachments and any(a.size and not a.content for a in email.attachments)

@@ -150,7 +150,7 @@ KINDS: dict[str, Kind] = {
     "resend": Kind(make=_resend, unable=lambda _: resend.why_unable, idempotent=True),
     "mailgun": Kind(make=_mailgun, unable=lambda _: mailgun.why_unable),
     "smtp": Kind(make=_smtp, unable=smtp.why_unable, utf8=lambda settings: settings.smtputf8),
-    "brevo": Kind(make=_brevo, unable=lambda _: brevo.why_unable, idempotent=True),
+    "brevo": Kind(make=_brevo, unable=lambda _: brevo.why_unable),
 }
 """Every kind in the settings."""
 

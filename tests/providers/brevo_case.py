@@ -45,12 +45,6 @@ def echo(request: Request) -> Response:
 
 EXAMPLES = (
     Example(
-        "an attempt whose answer was lost, repeated",
-        error(400, "duplicate_parameter", "idempotencyKey has been used"),
-        Is.ACCEPTED,
-        "duplicate_parameter",
-    ),
-    Example(
         "an address that is none",
         error(400, "invalid_parameter", "email is not valid in to"),
         Is.REFUSED,

@@ -1,4 +1,4 @@
-"""Mailgun in the providers' suite; bodies as in a list of its errors and in reports of its users."""
+"""Mailgun in the providers' suite; bodies as in a list of its errors and its users' reports."""
 
 import json
 import re

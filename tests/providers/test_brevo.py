@@ -2,15 +2,13 @@
 
 import asyncio
 import json
-import uuid
 
 import pytest
 
 from gomail.email import Attachment, Mailbox, Message
-from gomail.outcome import OutcomeClass
 from gomail.providers import Level
-from gomail.providers.brevo import idempotency_key, payload, why_unable
-from tests.providers.brevo_case import BREVO, EXAMPLES, KEY, build
+from gomail.providers.brevo import payload, why_unable
+from tests.providers.brevo_case import BREVO, KEY, build
 from tests.providers.case import ID, email, message
 from tests.providers.scripted import ScriptedTransport, response
 
@@ -63,7 +61,6 @@ def test_every_field_of_an_email_has_its_place_in_the_request():
             "X-Order": "7",
             "X-Gomail-Id": ID,
             "X-Mailin-custom": ID,
-            "idempotencyKey": ID,
         },
         "attachment": [{"name": "a.pdf", "content": "JVBERi0="}],
         "tags": ["receipt"],
@@ -87,21 +84,6 @@ def test_a_name_is_encoded_where_brevo_would_drop_it(name, written):
     mail = payload(message(from_name=name, to_name=name))
 
     assert (mail["sender"]["name"], mail["to"][0]["name"]) == (written, written)
-
-
-def test_an_idempotency_key_is_a_uuid_and_always_the_same_for_one_id():
-    key = idempotency_key("not-a-uuid")
-
-    assert idempotency_key(ID) == ID
-    assert str(uuid.UUID(key)) == key
-    assert idempotency_key("not-a-uuid") == key != idempotency_key("another")
-
-
-def test_a_repeated_send_is_accepted_and_says_that_it_was_not_sent_again():
-    outcome = asyncio.run(build(ScriptedTransport(EXAMPLES[0].answer)).send(message(), timeout=10))
-
-    assert outcome.kind is OutcomeClass.ACCEPTED
-    assert "did not send it again" in outcome.detail
 
 
 @pytest.mark.parametrize(
