@@ -77,6 +77,8 @@ class Exit:
     last_probe_good: bool = False
     returned_at: float = -inf
     """When it became healthy again."""
+    behind: float = 0.0
+    """Messages by which it is behind its share of what all could have taken, within bounds."""
     suits: float = 1.0
     """The part of the mail of late that it could carry."""
     slow: bool = False

@@ -7,7 +7,7 @@ and one that could take nothing gathers no debt. An unhealthy provider beside a 
 probes only. Time is passed in (monotonic seconds), randomness too. One worker owns one `Router`.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +32,8 @@ BATCH = 10
 LONE_PROBE_AFTER = 30.0
 """Seconds without a probe after which even a lone message is one."""
 RECENT = 10
+MOST_BEHIND = 1_000.0
+"""Messages: what a provider is behind its share beyond this is forgotten."""
 ALL_OF_IT = 0.99
 """A provider that could carry more than this part of the mail is taken to carry all of it."""
 
@@ -189,10 +191,34 @@ class Router:
         probes = self._probes(batch, ready, now)
         if not any(way.healthy for way in self.exits):
             ready = self._ill(now)
-        return [
+        choices = [
             probes[index] if index in probes else self._share(candidate, ready, now)
             for index, candidate in enumerate(batch)
         ]
+        if len(ready) > 1:
+            self._count(batch, choices, ready, now)
+        return choices
+
+    def _count(
+        self,
+        batch: Sequence[Candidate],
+        choices: Sequence[Choice],
+        ready: Sequence[Exit],
+        now: float,
+    ) -> None:
+        """Note who is behind its share of the mail that all of the highest priority could take."""
+        first = min(way.priority for way in ready)
+        sharing = [way for way in ready if way.priority == first]
+        got = Counter(
+            choice.exit.name
+            for candidate, choice in zip(batch, choices, strict=True)
+            if choice.exit and candidate.eligible is None and not candidate.outcomes
+        )
+        total = sum(got[way.name] for way in sharing)
+        strengths = [self._strength(way, ready, now) for way in sharing]
+        for way, strength in zip(sharing, strengths, strict=True):
+            behind = way.behind + total * strength / sum(strengths) - got[way.name]
+            way.behind = max(-MOST_BEHIND, min(MOST_BEHIND, behind))
 
     def _see(self, batch: Sequence[Candidate]) -> None:
         """Learn for whom mail comes; where all could carry all of it there is nothing to learn."""
@@ -328,20 +354,27 @@ class Router:
             exit_.took(seconds, self._manners)
 
     def _grow(self, way: Exit, used: float, now: float) -> None:
-        if used >= USED_TO_GROW * way.room or way.room - used < BATCH:
-            way.room = max(way.room, min(self._most_room(way, now), way.room + 1))
+        most = self._most_room(way, now)
+        if way.room > most:
+            way.room -= 1
+        elif used >= USED_TO_GROW * way.room or way.room - used < BATCH:
+            way.room = min(most, way.room + 1)
 
     def _most_room(self, way: Exit, now: float) -> int:
         """Its part, by weight, of what all providers together may have in hand.
 
         Those that are ready share the parts of those that are not: beside a dead provider the
-        others must be able to carry all the mail.
+        others must be able to carry all the mail. With a backlog all rooms are full, and whoever
+        settles a little sooner gets a little more: so who is behind its share may have more in
+        hand, up to a quarter, and who is ahead less.
         """
         ready = self.ready(now)
         if way not in ready:
             return self.most_room
         weights = sum(one.weight for one in ready)
-        return max(FIRST_ROOM, int(self.most_room * len(self.exits) * way.weight / weights))
+        part = self.most_room * len(self.exits) * way.weight / weights
+        lent = max(-part / 4, min(part / 4, way.behind))
+        return max(FIRST_ROOM, int(part + lent))
 
     def release(self, names: Iterable[str]) -> None:
         """Take back the room of messages that are settled."""

@@ -304,3 +304,39 @@ def test_each_of_several_queues_is_read_for_a_provider_of_one_a_second():
     assert made.allowance(1, 0, 0.0, readers=2) == 1
     assert made.allowance(1, 1, 0.0, readers=2) == 1
     assert made.allowance(1, 2, 0.0, readers=2) == 0
+
+
+# -- shares of a backlog ---------------------------------------------------------------------------
+
+
+def backlog(made, times, *, count):
+    """Who got how many of a backlog, where a message is settled after so many turns."""
+    got, due, turn = Counter(), {}, 0
+    while got.total() < count:
+        turn += 1
+        for name in due.pop(turn, []):
+            made.note(name, outcome("accepted"), Way.SHARE, 0.0)
+            made.release([name])
+        while granted := made.allowance(10, 0, 0.0):
+            for name in names(made.route([NEW] * granted, 0.0)):
+                got[name] += 1
+                due.setdefault(turn + times[name], []).append(name)
+    return got
+
+
+@pytest.mark.parametrize(("weight", "part"), [(1, 0.5), (3, 0.75)])
+def test_shares_of_a_backlog_are_kept_though_one_settles_a_little_later(weight, part):
+    made = router(ses=OutletRules(weight=weight), sendgrid=RULES)
+
+    got = backlog(made, {"ses": 24, "sendgrid": 20}, count=20_000)
+
+    assert got["ses"] / got.total() == pytest.approx(part, abs=0.01)
+
+
+def test_a_provider_that_settles_much_later_takes_no_more_than_a_quarter_of_the_others_room():
+    made = router()
+
+    got = backlog(made, {"ses": 400, "sendgrid": 20}, count=20_000)
+
+    assert made.exit("sendgrid").room == 192
+    assert got["sendgrid"] > 10 * got["ses"]
