@@ -32,6 +32,10 @@ from gomail.settlement import (
 
 log = logging.getLogger(__name__)
 
+OVER_QUOTA = Outcome(
+    OutcomeClass.QUOTA, code="quota", detail="the quota of the settings is used up"
+)
+
 
 class Courier:
     """Sends letters and puts the attempts on the lanes they came from."""
@@ -58,6 +62,50 @@ class Courier:
         self._loop.call(self._receive, lane, batch)
 
     def _receive(self, lane: Lane, batch: Sequence[Routed]) -> None:
+        takes = self._desk.takes(batch)
+        limited = [
+            (routed, take) for routed, take in zip(batch, takes, strict=True) if take is not None
+        ]
+        if limited:
+            self._take_turns(lane, limited)
+            batch = [routed for routed, take in zip(batch, takes, strict=True) if take is None]
+        if batch:
+            self._intend(lane, batch)
+
+    def _take_turns(self, lane: Lane, batch: Sequence[tuple[Routed, Take]]) -> None:
+        """Have each go on in its turn, within its provider's rate.
+
+        Before its intent is told: what has an intent is as good as sent for everybody else.
+        """
+
+        def go(turns: Sequence[Turn | None]) -> None:
+            self._wait(
+                lane, [(routed, turn) for (routed, _), turn in zip(batch, turns, strict=True)]
+            )
+
+        if self._scribe is None:
+            go([None] * len(batch))
+        else:
+            self._scribe.take([take for _, take in batch], go)
+
+    def _wait(self, lane: Lane, batch: Sequence[tuple[Routed, Turn | None]]) -> None:
+        now = self._desk.monotonic()
+        ready: list[Routed] = []
+        for routed, turn in batch:
+            if turn is not None and turn.over_quota:
+                lane.attempts.append(Attempt(routed, OVER_QUOTA))
+                continue
+            at = self._desk.turn(routed, turn)
+            if at <= now:
+                ready.append(routed)
+            elif self._in_time(routed, at):
+                self._loop.later(at - now, self._intend, lane, [routed])
+            else:  # its turn would come too late; it shows again by itself
+                lane.attempts.append(Attempt(routed, None))
+        if ready:
+            self._intend(lane, ready)
+
+    def _intend(self, lane: Lane, batch: Sequence[Routed]) -> None:
         now = self._desk.monotonic()
         timely = [routed for routed in batch if self._in_time(routed, now)]
         if len(timely) < len(batch):
@@ -71,44 +119,11 @@ class Courier:
             )
 
     def _begin(self, lane: Lane, batch: Sequence[tuple[Routed, Ticket]]) -> None:
-        limited: list[tuple[Routed, Ticket, Take]] = []
-        takes = self._desk.takes([routed for routed, _ in batch])
-        for (routed, ticket), take in zip(batch, takes, strict=True):
+        for routed, ticket in batch:
             if (held := self._held_back(routed, ticket)) is not None:
                 lane.attempts.append(held)
-            elif take is not None:
-                limited.append((routed, ticket, take))
             else:
                 self._loop.spawn(self._attempt(lane, routed, ticket))
-        if limited:
-            self._take_turns(lane, limited)
-
-    def _take_turns(self, lane: Lane, batch: Sequence[tuple[Routed, Ticket, Take]]) -> None:
-        """Begin each send in its turn, within its provider's rate."""
-
-        def go(turns: Sequence[Turn | None]) -> None:
-            for (routed, ticket, _), turn in zip(batch, turns, strict=True):
-                self._wait(lane, routed, ticket, turn)
-
-        if self._scribe is None:
-            go([None] * len(batch))
-        else:
-            self._scribe.take([take for _, _, take in batch], go)
-
-    def _wait(self, lane: Lane, routed: Routed, ticket: Ticket, turn: Turn | None) -> None:
-        if turn is not None and turn.over_quota:
-            used_up = Outcome(
-                OutcomeClass.QUOTA, code="quota", detail="the quota of the settings is used up"
-            )
-            lane.attempts.append(Attempt(routed, used_up, ticket))
-            return
-        at, now = self._desk.turn(routed, turn), self._desk.monotonic()
-        if at <= now:
-            self._loop.spawn(self._attempt(lane, routed, ticket))
-        elif not self._in_time(routed, at):  # its turn comes too late: it shows again by itself
-            lane.attempts.append(_not_begun(routed, ticket, LetGo()))
-        else:
-            self._loop.later(at - now, self._attempt(lane, routed, ticket))
 
     def _held_back(self, routed: Routed, ticket: Ticket) -> Attempt | None:
         """The attempt where no send may begin; None where it may."""

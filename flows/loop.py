@@ -39,9 +39,9 @@ class Loop:
         """Start a task on the loop; only from its thread."""
         self.keep(self.loop.create_task(work))
 
-    def later(self, seconds: float, work: Coroutine[Any, Any, None]) -> None:
-        """Start a task on the loop after a while; only from its thread."""
-        self.loop.call_later(seconds, self.spawn, work)
+    def later(self, seconds: float, function: Callable[..., object], *args: object) -> None:
+        """Call a function after a while; only from the loop's thread."""
+        self.loop.call_later(seconds, function, *args)
 
     def start(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
         """Start a task that goes on until what is returned is called; not from the loop's thread.

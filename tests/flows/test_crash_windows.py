@@ -90,6 +90,20 @@ def test_after_the_intent_and_before_the_send_nothing_is_sent_twice_and_flagged_
     assert ledger.is_flagged("m-0")
 
 
+def test_while_it_waits_for_its_turn_nothing_is_sent_twice_and_flagged_for_nothing(world, ledger):
+    """Its intent is told when its turn has come."""
+    world.sendgrid.unable = lambda _: "fromEmail: not here"
+    slow = settings(providers={"ses": {"rate": 0.6}, "sendgrid": {}})
+    ids = world.mail(2, queues=[ONE])
+    dies(world, given=slow, when=lambda: len(world.ses.accepted) == 1 and world.left == 1)
+
+    second = finishes(world)
+
+    assert sorted(world.ses.accepted + second.ses.accepted + second.sendgrid.accepted) == ids
+    (waited,) = set(ids) - set(world.ses.accepted)
+    assert ledger.history(waited) == ("sent", ["accepted"])
+
+
 def test_during_the_send_it_may_be_sent_twice_and_is_flagged(world, ledger):
     ids = mail(world)
     both(world, lambda _: HangForEver())
