@@ -9,11 +9,10 @@ import logging
 from collections.abc import Sequence
 from math import inf
 
-from gomail.masking import Masked, masked
-
 from flows import metrics
 from flows.desk import Desk
 from gomail.ledger import ExitReport
+from gomail.masking import Masked, masked
 
 log = logging.getLogger(__name__)
 
