@@ -192,6 +192,7 @@ def assemble(
             visibility=dispatch.visibility_timeout,
             send_timeout=dispatch.send_timeout,
             max_receivers=dispatch.max_receivers,
+            pause=dispatch.receive_pause,
         )
         readers.append(reader)
         stop.then(lambda: loop.call(reader.stop))

@@ -22,7 +22,7 @@ from flows.settle import Settler
 from flows.stopping import Stop
 from gomail.errors import QueueError
 from gomail.queue import Queue, Received
-from gomail.receiving import Width, catch
+from gomail.receiving import Pause, Width, catch
 from gomail.settings import SETTLING_MARGIN
 from gomail.settlement import NO_ROOM_DELAY, Return
 
@@ -58,6 +58,7 @@ class Reader:
         visibility: int,
         send_timeout: float,
         max_receivers: int,
+        pause: float = 0.0,
     ) -> None:
         lane.partitions += 1
         self.stopping = False
@@ -69,6 +70,7 @@ class Reader:
         self._visibility = visibility
         self._long_poll = long_poll(visibility, send_timeout)
         self._width = Width(max_receivers)
+        self._pause = Pause(pause)
         self._fetched: deque[Letter] = deque()
         self._open: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -150,7 +152,11 @@ class Reader:
     def _follow(self, asked: int, received: Sequence[Received]) -> None:
         now = self._desk.wall()
         ages = [now - one.sent_at for one in received if one.receive_count == 1]
-        self._width.after(catch(asked, ages, len(received)))
+        caught = catch(asked, ages, len(received))
+        self._width.after(caught)
+        monotonic = self._desk.monotonic()
+        if (pause := self._pause.after(caught, monotonic)) > 0:
+            self._not_before = max(self._not_before, monotonic + pause)
 
     async def _ask_depth(self) -> None:
         try:

@@ -2,7 +2,8 @@
 
 Every receive is a long poll, so an idle queue costs three requests a minute. Full receives, or old
 messages, say that more is waiting: the width doubles. Thin ones say the opposite: it falls by one.
-The queue's own count of waiting messages lets the width jump after an idle time.
+The queue's own count of waiting messages lets the width jump after an idle time. Where messages
+come one by one, but quickly, the next receive waits a little so that it brings several.
 """
 
 import math
@@ -12,6 +13,10 @@ from dataclasses import dataclass
 BATCH = 10
 OLD = 0.3
 """Seconds: a message that waited longer than this before its first receive was queueing."""
+FEW = 6
+"""Messages a pause waits for at most; beyond that the receive that is saved costs more delay."""
+MEMORY = 0.5
+"""Seconds over which the rate of arrival is taken."""
 DEPTH_INTERVAL = 5.0
 """Seconds between two questions for the queue's depth."""
 
@@ -24,6 +29,11 @@ class Catch:
     got: int
     youngest: float | None
     """Seconds the most recent of its first-time messages had waited; None without any."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it brought nine tenths of what it asked for: more is waiting."""
+        return self.got * BATCH >= self.asked * (BATCH - 1) > 0
 
 
 def catch(asked: int, first_time_ages: Iterable[float], got: int) -> Catch:
@@ -42,7 +52,7 @@ class Width:
 
     def after(self, caught: Catch) -> None:
         """Follow what a receive brought."""
-        self._full = caught.got * BATCH >= caught.asked * (BATCH - 1) > 0
+        self._full = caught.is_full
         queueing = caught.youngest is not None and caught.youngest > OLD
         if self._full or queueing:
             self.value = min(self._most, self.value * 2)
@@ -61,3 +71,25 @@ class Width:
     def jump(self, waiting: int) -> None:
         """Open as many receives as the waiting messages fill."""
         self.value = max(self.value, min(self._most, math.ceil(waiting / BATCH)))
+
+
+class Pause:
+    """How long the next receive waits for company: `longest` seconds at most.
+
+    The rate of arrival decays over `MEMORY` seconds. Where it says that no further message comes
+    within the pause, there is none: the message would only be late.
+    """
+
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
+        self._rate = 0.0
+        self._noted_at = -math.inf
+
+    def after(self, caught: Catch, now: float) -> float:
+        """Seconds to wait after this catch; `now` is monotonic."""
+        decay = math.exp((self._noted_at - now) / MEMORY) if caught.got or self._rate else 0.0
+        self._rate = self._rate * decay + caught.got / MEMORY
+        self._noted_at = now
+        if caught.is_full or self._rate * self._longest < 1:
+            return 0.0
+        return min(self._longest, FEW / self._rate)

@@ -153,6 +153,11 @@ class DispatchSettings(Part):
     max_receivers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=16, description="Most receive calls open at once for one partition."
     )
+    receive_pause: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
+        default=0.01,
+        description="Seconds by which a receive may be put off where messages come so quickly that "
+        "it then brings several: fewer SQS requests, a little later. 0: never.",
+    )
     max_body_bytes_in_hand: Annotated[int, Field(ge=16 * 1_048_576)] = Field(
         default=64 * 1_048_576, description="Bytes of all bodies in hand in one process."
     )

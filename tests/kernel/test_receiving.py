@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gomail.receiving import Catch, Width, catch
+from gomail.receiving import Catch, Pause, Width, catch
 
 EMPTY = catch(10, [], 0)
 FULL = catch(10, [0.0] * 10, 10)
@@ -112,3 +112,56 @@ def test_the_depth_opens_as_many_receives_as_it_fills_and_closes_none(waiting, v
     made.jump(waiting)
 
     assert made.value == value
+
+
+# -- pauses ---------------------------------------------------------------------------------------
+
+THIN = catch(10, [0.0], 1)
+
+
+def pauses(longest, every, *, caught=THIN, seconds=3.0):
+    """What a pause of this length is at last, when a receive brings this so often."""
+    pause, now, last = Pause(longest), 0.0, 0.0
+    while now < seconds:
+        now += every
+        last = pause.after(caught, now)
+    return last
+
+
+def test_a_message_that_comes_alone_is_not_waited_for():
+    assert pauses(0.01, every=1.0) == 0
+    assert pauses(0.01, every=0.02) == 0
+
+
+def test_where_a_pause_brings_at_least_one_more_message_it_is_made():
+    assert pauses(0.01, every=0.002) == 0.01
+    assert pauses(0.025, every=0.02) == 0.025
+
+
+def test_it_waits_for_a_few_messages_only():
+    assert pauses(0.1, every=0.002) == pytest.approx(6 / 500, rel=0.01)
+
+
+def test_a_full_receive_is_followed_by_the_next_at_once():
+    assert pauses(0.1, every=0.002, caught=FULL) == 0
+
+
+def test_no_pause_outlasts_the_mail():
+    pause = Pause(0.01)
+    for tick in range(1_000):
+        pause.after(THIN, tick / 500)
+
+    assert pause.after(EMPTY, 10.0) == 0
+
+
+def test_without_a_longest_pause_there_is_none():
+    assert pauses(0.0, every=0.0001) == 0
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.floats(0, 1), st.lists(st.tuples(CATCHES, st.floats(0, 30)), max_size=50))
+def test_a_pause_is_never_longer_than_the_longest(longest, steps):
+    pause, now = Pause(longest), 0.0
+    for caught, later in steps:
+        now += later
+        assert 0 <= pause.after(caught, now) <= longest
