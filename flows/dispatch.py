@@ -21,7 +21,7 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from pydantic import SecretStr
 
-from flows import steps
+from flows import metrics, steps
 from flows.allowances import Allowances
 from flows.courier import Courier
 from flows.desk import Able, Desk, Rules
@@ -145,6 +145,9 @@ def build(settings: Settings) -> Parts:
     allowances = Allowances(parts.desk, providers)
     loop.wait(allowances.first_look())
     atexit.register(loop.start(allowances.run()))
+    if settings.dispatch.metrics_port:
+        host, port = metrics.serve(settings.dispatch.metrics_host, settings.dispatch.metrics_port)
+        log.info("metrics at http://%s:%d/metrics", host, port)
     watch = Watch(parts.desk, alert_after=settings.health.alert_after)
     atexit.register(loop.start(watch.run()))
     if (scribe := parts.scribe) is not None:

@@ -1,10 +1,30 @@
 """Every metric of a dispatch process, named once, with what it means.
 
-They stand in the registry that bytewax serves at `/metrics` when its web server is on
-(BYTEWAX_DATAFLOW_API_ENABLED).
+They stand in the registry of prometheus_client. `serve` shows it at a port of our own: the one of
+bytewax would show the dataflow, too, and to everybody.
 """
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, start_http_server
+
+from gomail.errors import ConfigurationError
+
+
+def serve(host: str, port: int) -> tuple[str, int]:
+    """Serve `/metrics` from a thread of its own until the process ends; answers where.
+
+    Raises:
+        ConfigurationError: the port cannot be had.
+    """
+    try:
+        server, _ = start_http_server(port, host)
+    except OSError as error:
+        raise ConfigurationError(
+            f"dispatch.metrics_port: cannot listen at {host} port {port} ({error.strerror}); "
+            "choose another, one for each process of a machine"
+        ) from error
+    bound, at = server.server_address[:2]
+    return str(bound), at
+
 
 LEDGER_FAILURES = Counter(
     "gomail_ledger_failures", "Times the ledger failed; mail went on without it for a second."

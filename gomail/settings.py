@@ -171,6 +171,16 @@ class DispatchSettings(Part):
         description="Seconds a stopping process waits for sends under way. At least "
         "send_timeout + 2.",
     )
+    metrics_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=0,
+        description="Port at which this process serves its Prometheus metrics (`/metrics`); 0: "
+        "none. Several processes of one machine need one each, best by the environment.",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        pattern=r"^[A-Za-z0-9.:_-]{1,253}$",
+        description="Address it listens at; another than a loopback one serves whoever reaches it.",
+    )
     on_unknown: Literal["retry", "dead-letter"] = Field(
         default="retry",
         description="After an attempt whose outcome nobody knows: `retry` elsewhere (it may arrive "
