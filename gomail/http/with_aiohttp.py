@@ -1,30 +1,23 @@
-"""The one HTTP transport of the hot path: a port, and its adapter on aiohttp.
-
-What matters to a sender of email is which failures leave the outcome open. `NotSent` is raised only
-where no byte of the request can have reached the service; everything later is `MaybeSent`. The
-transport never retries: a silent retry of a send is a duplicate email.
-"""
+"""The transport on aiohttp: which of its many exceptions leave the outcome open."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from typing import Protocol
-from urllib.parse import urlsplit
+from ssl import SSLContext
 
 import aiohttp
 from yarl import URL
 
 from gomail.errors import MaybeSent, NotSent
-
-ANSWER_LIMIT = 40 * 1024 * 1024
-"""Most bytes of one answer: the largest payload (attachments of 20 MiB in base64, and texts)."""
-
-_CONNECT_SECONDS = 3.0
-_CONNECT_SHARE = 0.9  # of a short time limit, so that "no connection in time" is seen as just that
-_KEEPALIVE_SECONDS = 12  # services close idle connections after 15 s and more
-_DNS_SECONDS = 10
-_LARGE = 512 * 1024  # bytes of a body that is written piece by piece, other requests between
+from gomail.http.port import (
+    ANSWER_LIMIT,
+    DNS_SECONDS,
+    KEEPALIVE_SECONDS,
+    LARGE,
+    Response,
+    connect_limit,
+    host_of,
+)
 
 # Nothing is written before a connection stands and the URL is understood.
 _NOT_SENT = (
@@ -35,40 +28,6 @@ _NOT_SENT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A complete answer; header names are case-insensitive."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Transport(Protocol):
-    """One POST or GET over a pooled connection."""
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        body: bytes,
-        timeout: float,
-    ) -> Response:
-        """Exchange one request for one answer within `timeout` seconds, connecting included.
-
-        Raises:
-            NotSent: nothing of it can have been acted on.
-            MaybeSent: it may have been acted on.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Close all connections."""
-        ...
-
-
 class AiohttpTransport:
     """Transport over one aiohttp session, opened by the first request in the loop that runs it.
 
@@ -76,8 +35,16 @@ class AiohttpTransport:
     connection of its own and delays nobody, so one transport serves long polls and short calls.
     """
 
-    def __init__(self, *, answer_limit: int = ANSWER_LIMIT) -> None:
+    def __init__(
+        self,
+        *,
+        answer_limit: int = ANSWER_LIMIT,
+        idle_seconds: float = KEEPALIVE_SECONDS,
+        tls: SSLContext | None = None,
+    ) -> None:
         self._answer_limit = answer_limit
+        self._idle_seconds = idle_seconds
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -97,14 +64,14 @@ class AiohttpTransport:
             MaybeSent: it may have been acted on.
         """
         if timeout <= 0:  # aiohttp would read it as "no limit"
-            raise NotSent(f"{_host(url)}: no time was left to connect")
+            raise NotSent(f"{host_of(url)}: no time was left to connect")
         session = self._session or self._open()
         try:
             response = await session.request(
                 method,
                 URL(url, encoded=True),
                 headers=headers,
-                data=body if len(body) <= _LARGE else BytesIO(body),
+                data=body if len(body) <= LARGE else BytesIO(body),
                 timeout=_limits(timeout),
                 allow_redirects=False,
             )
@@ -132,8 +99,9 @@ class AiohttpTransport:
             connector=aiohttp.TCPConnector(
                 limit=0,
                 limit_per_host=0,
-                keepalive_timeout=_KEEPALIVE_SECONDS,
-                ttl_dns_cache=_DNS_SECONDS,
+                keepalive_timeout=self._idle_seconds,
+                ttl_dns_cache=int(DNS_SECONDS),
+                ssl=self._tls or True,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent",),
@@ -158,13 +126,9 @@ class AiohttpTransport:
 def _limits(timeout: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(
         total=timeout,
-        connect=min(_CONNECT_SECONDS, timeout * _CONNECT_SHARE),
+        connect=connect_limit(timeout),
         ceil_threshold=float("inf"),  # exact: no rounding up to a whole second
     )
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _sentence(url: str, error: Exception) -> str:
@@ -180,4 +144,4 @@ def _sentence(url: str, error: Exception) -> str:
             text = str(error)
         case _:
             text = type(error).__name__
-    return f"{_host(url)}: {text}"
+    return f"{host_of(url)}: {text}"
