@@ -46,6 +46,10 @@ class Received:
     receive_count: int
     sent_at: float
     """Seconds since the epoch, by the queue's clock."""
+    attributes: Mapping[str, str] | None = None
+    """Its string message attributes; None where nobody asked for them."""
+    source_arn: str = ""
+    """The queue from which SQS itself moved it here, where it did and somebody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,17 @@ class Consumer(Protocol):
 
     async def hide(self, queue: str, handles: Mapping[str, int]) -> dict[str, Fault | None]:
         """Hide up to ten for so many seconds from now (0: visible at once); answers as `delete`."""
+        ...
+
+
+class Browser(Protocol):
+    """What looking at dead letters needs."""
+
+    async def browse(self, queue: str, *, most: int, wait: int, visibility: int) -> list[Received]:
+        """As `receive`, with attributes and source; larger answers, so nothing for the way of mail.
+
+        It counts as a receive, too: SQS has no other way of reading.
+        """
         ...
 
 

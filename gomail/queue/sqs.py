@@ -81,11 +81,17 @@ _HEADERS = {
     )
 }
 
+_RECEIVED = ("ApproximateReceiveCount", "SentTimestamp")
+_BROWSED = (
+    ("MessageSystemAttributeNames", [*_RECEIVED, "DeadLetterQueueSourceArn"]),
+    ("MessageAttributeNames", ["All"]),
+)
+
 T = TypeVar("T")
 
 
 class SqsQueue:
-    """Implements `gomail.queue.Queue` and `Describer`; a queue is named by its URL."""
+    """Implements `gomail.queue.Queue`, `Browser` and `Describer`; a queue is named by its URL."""
 
     def __init__(self, service: Service, *, call_timeout: float = _CALL_SECONDS) -> None:
         self._service = service
@@ -118,6 +124,15 @@ class SqsQueue:
 
     async def receive(self, queue: str, *, most: int, wait: int, visibility: int) -> list[Received]:
         """Long-poll for `wait` seconds; what is received stays hidden `visibility` seconds."""
+        return await self._receive(queue, most, wait, visibility, ())
+
+    async def browse(self, queue: str, *, most: int, wait: int, visibility: int) -> list[Received]:
+        """As `receive`, with attributes, and the queue that SQS moved a message from."""
+        return await self._receive(queue, most, wait, visibility, _BROWSED)
+
+    async def _receive(
+        self, queue: str, most: int, wait: int, visibility: int, more: Iterable[tuple[str, Any]]
+    ) -> list[Received]:
         if not (1 <= most <= BATCH and 0 <= wait <= LONGEST_WAIT):
             raise ValueError(f"most={most} is not in 1–{BATCH}, or wait={wait} not in 0–20")
         question = {
@@ -125,7 +140,8 @@ class SqsQueue:
             "MaxNumberOfMessages": most,
             "WaitTimeSeconds": wait,
             "VisibilityTimeout": visibility,
-            "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
+            "MessageSystemAttributeNames": list(_RECEIVED),
+            **dict(more),
         }
         return await self._call("ReceiveMessage", question, _received, timeout=wait + _POLL_SLACK)
 
@@ -344,9 +360,18 @@ def _received(answer: Any) -> list[Received]:
             body=message["Body"],
             receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
             sent_at=int(message["Attributes"]["SentTimestamp"]) / 1000,
+            attributes=_texts(given) if (given := message.get("MessageAttributes")) else None,
+            source_arn=message["Attributes"].get("DeadLetterQueueSourceArn", ""),
         )
         for message in answer.get("Messages") or ()
     ]
+
+
+def _texts(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Those that are strings or numbers; what is binary is none of ours."""
+    return {
+        name: value["StringValue"] for name, value in attributes.items() if "StringValue" in value
+    }
 
 
 def _info(answer: Any) -> QueueInfo:
