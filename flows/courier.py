@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from flows.desk import Desk, Lane, is_over
 from flows.loop import Loop
-from flows.mail import NOT_BEGUN, Attempt, Routed, Ticket
+from flows.mail import NOT_BEGUN, Attempt, Letter, Routed, Ticket
 from flows.payloads import Fetcher
 from flows.scribe import Scribe
 from gomail.email import Claim, Email, Message, Unreadable
@@ -33,7 +33,10 @@ from gomail.settlement import (
 log = logging.getLogger(__name__)
 
 OVER_QUOTA = Outcome(
-    OutcomeClass.QUOTA, code="quota", detail="the quota of the settings is used up"
+    OutcomeClass.QUOTA,
+    code="quota",
+    detail="the quota of the settings is used up",
+    mend="the quota in the provider's settings is used up: raise it, or wait",
 )
 
 
@@ -56,6 +59,9 @@ class Courier:
         self._send_timeout = send_timeout
         self._scribe = scribe
         self._fetcher = fetcher
+        self._stopping = False
+        self._waiting: dict[Letter, tuple[Lane, Routed]] = {}
+        """What waits for its turn, by letter: a letter is one object for its whole way."""
 
     def send(self, lane: Lane, batch: Sequence[Routed]) -> None:
         """Hand over a batch; never blocks. From the worker's thread."""
@@ -92,18 +98,40 @@ class Courier:
         now = self._desk.monotonic()
         ready: list[Routed] = []
         for routed, turn in batch:
-            if turn is not None and turn.over_quota:
-                lane.attempts.append(Attempt(routed, OVER_QUOTA))
-                continue
             at = self._desk.turn(routed, turn)
-            if at <= now:
+            if at is None:
+                lane.attempts.append(self._over_quota(routed))
+            elif at <= now:
                 ready.append(routed)
+            elif self._stopping:
+                lane.attempts.append(_given_back(routed))
             elif self._in_time(routed, at):
-                self._loop.later(at - now, self._intend, lane, [routed])
+                self._waiting[routed.letter] = lane, routed
+                self._loop.later(at - now, self._in_turn, routed.letter)
             else:  # its turn would come too late; it shows again by itself
                 lane.attempts.append(Attempt(routed, None))
         if ready:
             self._intend(lane, ready)
+
+    def _in_turn(self, letter: Letter) -> None:
+        """Its turn has come, unless it was given back meanwhile."""
+        if (waiting := self._waiting.pop(letter, None)) is not None:
+            lane, routed = waiting
+            self._intend(lane, [routed])
+
+    def _over_quota(self, routed: Routed) -> Attempt:
+        if routed.recipients == 1:
+            return Attempt(routed, OVER_QUOTA)
+        # Others with fewer recipients may still fit: only this one waits.
+        later = Return(backoff(routed.letter.receive_count, self._desk.random))
+        return Attempt(routed, None, Ticket(), later)
+
+    def stop(self) -> None:
+        """Give back what waits for its turn; what has begun goes on. On the loop."""
+        self._stopping = True
+        for lane, routed in self._waiting.values():
+            lane.attempts.append(_given_back(routed))
+        self._waiting.clear()
 
     def _intend(self, lane: Lane, batch: Sequence[Routed]) -> None:
         now = self._desk.monotonic()
@@ -208,3 +236,8 @@ def _not_begun(routed: Routed, ticket: Ticket, decision: Decision) -> Attempt:
     return Attempt(
         routed, Outcome(OutcomeClass.FAILED, code=NOT_BEGUN, detail=why), ticket, decision
     )
+
+
+def _given_back(routed: Routed) -> Attempt:
+    """An attempt that was not begun because the process stops: it shows at once."""
+    return Attempt(routed, None, Ticket(), Return(0))

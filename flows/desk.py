@@ -34,6 +34,7 @@ from gomail.settlement import (
     LetGo,
     Policy,
     Return,
+    backoff,
     expired,
     for_message,
     given_up,
@@ -44,6 +45,8 @@ from gomail.tried import Tried
 log = logging.getLogger(__name__)
 
 SMALLEST_TYPICAL_BODY = 1_024
+LONGEST_WAIT_FOR_ROOM = 60
+"""Seconds until a message that somebody could take as soon as he has room is looked at again."""
 
 Able = Callable[[Email], Collection[str]]
 """The names of the providers that can carry an email."""
@@ -187,16 +190,25 @@ class Desk:
             return None
         return Take(routed.provider, routed.recipients, rate, rules.burst, rules.quota)
 
-    def turn(self, routed: Routed, turn: Turn | None) -> float:
-        """From when on it may be sent, by what the ledger said; without an answer, by our part."""
+    def turn(self, routed: Routed, turn: Turn | None) -> float | None:
+        """From when on it may be sent, by what the ledger said; without an answer, by our part.
+
+        None where the quota does not allow it.
+        """
         name, now = routed.provider, self.monotonic()
         with self.lock:
-            if turn is None:
-                alone = self._alone[name].take(routed.recipients, now)
-                return alone if self.rules.shared else routed.at
-            at = now + turn.delay
-            self.paces[name].postpone(at, routed.recipients, now)
-            return at
+            pace, alone = self.paces[name], self._alone[name]
+            if turn is not None:
+                alone.due = min(alone.due, now)  # what it put off is over
+                at = now + turn.delay
+            elif not self.rules.shared:
+                return routed.at
+            elif not alone.fits(routed.recipients, now):
+                return None
+            else:
+                at = alone.take(routed.recipients, now)
+            pace.postpone(at, routed.recipients, now)
+            return None if turn is not None and turn.over_quota else at
 
     def allow(self, name: str, limits: Limits) -> None:
         """Take over what an account is allowed, where the settings do not say."""
@@ -404,17 +416,33 @@ class Lane:
                 )
                 for letter in letters
             ]
-            choices = self.router.route(candidates, desk.monotonic())
+            now = desk.monotonic()
+            choices = self.router.route(candidates, now)
             routed: list[Routed | Settlement] = []
             for letter, choice in zip(letters, choices, strict=True):
                 if choice.exit is None:
-                    routed.append(end(letter, _nowhere(letter, desk.why_nobody)))
+                    routed.append(end(letter, self._nowhere(letter, now)))
                     continue
                 way = choice.exit
                 letter.provider = way.name
                 self._unrouted -= 1
                 routed.append(Routed(letter, way.name, choice.way, way.verdict, choice.at))
         return routed
+
+    def _nowhere(self, letter: Letter, now: float) -> DeadLetter | Return:
+        """No room or turn just now, nobody ready who could carry it, or nobody ever.
+
+        Each time it waits longer: received again and again it would keep others from coming, and
+        the queue hands a message out a thousand times only.
+        """
+        if letter.eligible is not None and not letter.eligible:
+            why = self._desk.why_nobody(letter.email) if letter.email else ""
+            return DeadLetter("no provider can carry it", "ineligible", clip(why))
+        delay = backoff(letter.receive_count, self._desk.random)
+        ready = {way.name for way in self.router.ready(now)}
+        if letter.eligible is None or not ready.isdisjoint(letter.eligible):
+            return Return(min(delay, LONGEST_WAIT_FOR_ROOM))
+        return Return(delay)
 
     def judge(self, attempts: Sequence[Attempt]) -> list[Settlement]:
         """Decide what becomes of each letter that came back, and what that says of its provider."""
@@ -522,11 +550,3 @@ def _by_the_clock(letter: Letter, now: float) -> DeadLetter | Return | None:
 def is_over(email: Email, now: float) -> bool:
     """Whether its sender wants it not to be sent any more; `now` in seconds since the epoch."""
     return bool(email.expires_at) and now * 1_000 >= email.expires_at
-
-
-def _nowhere(letter: Letter, why_nobody: WhyNobody) -> DeadLetter | Return:
-    """No room just now, or no provider that could ever carry it."""
-    if letter.eligible is not None and not letter.eligible:
-        why = why_nobody(letter.email) if letter.email else ""
-        return DeadLetter("no provider can carry it", "ineligible", clip(why))
-    return Return(NO_ROOM_DELAY)

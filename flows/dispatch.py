@@ -212,6 +212,15 @@ def assemble(
         scribe=scribe,
         fetcher=fetcher,
     )
+    courier = Courier(
+        loop,
+        desk,
+        providers,
+        send_timeout=dispatch.send_timeout,
+        scribe=scribe,
+        fetcher=fetcher,
+    )
+    stop.then(lambda: loop.call(courier.stop))
     return Parts(
         letters=LetterSource(
             settings.queues.urls,
@@ -221,14 +230,7 @@ def assemble(
             stop=stop,
         ),
         desk=desk,
-        courier=Courier(
-            loop,
-            desk,
-            providers,
-            send_timeout=dispatch.send_timeout,
-            scribe=scribe,
-            fetcher=fetcher,
-        ),
+        courier=courier,
         settler=settler,
         stop=stop,
         thresholds=_thresholds(settings),

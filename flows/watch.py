@@ -12,7 +12,7 @@ from math import inf
 from flows import metrics
 from flows.desk import Desk
 from gomail.ledger import ExitReport
-from gomail.masking import Masked, masked
+from gomail.masking import Masked, masked, told
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +47,11 @@ class Watch:
         clock = self._desk.monotonic()
         for provider in self._warned.keys() - {one.provider for one in alerts}:
             del self._warned[provider]
-            log.warning("provider %s: the others do not have to cover for it any more", provider)
+            log.warning("provider %s is not unhealthy any more", provider)
         for one in alerts:
             if clock - self._warned.get(one.provider, -inf) >= REMINDER:
                 self._warned[one.provider] = clock
-                log.warning(
-                    "provider %s has been unhealthy for %d minutes (%s); %s %s for it",
-                    one.provider,
-                    (now - one.since / 1_000) // 60,
-                    one.why or "no reason is known",
-                    " and ".join(one.covered_by),
-                    "covers" if len(one.covered_by) == 1 else "cover",
-                )
+                log.warning("provider %s", told(one, int(now * 1_000)))
 
 
 def _set_metrics(exits: Sequence[ExitReport], masked_for: dict[str, float]) -> None:

@@ -114,9 +114,13 @@ class Pace:
 
     def is_used_up(self, now: float) -> bool:
         """Whether no recipient is left of the quota."""
-        if self._left is not None and self._left <= 0:
-            return True
-        return self._quota is not None and self._used(now) >= self._quota
+        return not self.fits(1, now)
+
+    def fits(self, count: int, now: float) -> bool:
+        """Whether so many recipients are left of the quota."""
+        if self._left is not None and count > self._left:
+            return False
+        return self._quota is None or self._used(now) + count <= self._quota
 
     def _used(self, now: float) -> int:
         while self._hours and self._hours[0][0] <= now - (HOURS + 1) * HOUR:

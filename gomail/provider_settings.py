@@ -38,6 +38,12 @@ def _domain(value: str) -> str:
 Domain = Annotated[str, AfterValidator(_domain)]
 
 
+def _host(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", value):
+        raise ValueError("is no name or address; write it like smtp.example.com, without a scheme")
+    return value
+
+
 class Part(BaseModel):
     """A section of the settings: read-only, and every key known."""
 
@@ -167,8 +173,8 @@ class SmtpSettings(KeyedSettings):
     """Any server that takes mail by SMTP with a login, a relay or a smarthost."""
 
     kind: Literal["smtp"] = Field(default="smtp", description="Which provider this is.")
-    host: str = Field(
-        pattern=r"^[A-Za-z0-9.:_-]{1,253}$", description="Name or address of the server."
+    host: Annotated[str, AfterValidator(_host)] = Field(
+        description="Name or address of the server, no URL."
     )
     port: Annotated[int, Field(ge=1, le=65_535)] = Field(
         default=587, description="587 for STARTTLS, 465 for TLS from the first byte."

@@ -17,7 +17,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NoReturn, TypeVar
 
 from gomail.errors import GomailError, QueueError, QueueUnavailable
@@ -109,12 +109,14 @@ class Releaser:
             QueueError: all failed, or the time was over.
         """
         failure: QueueError = QueueUnavailable("the ledger took too long")
+        confirmed: list[str] = []
         turn, self._turn = self._turn, (self._turn + 1) % len(self._queues)
         for queue in self._queues[turn:] + self._queues[:turn]:
             now = self._now()
             if now >= until:
                 break
-            entries = [Entry(one.id, one.body, delay=seconds_left(one, now)) for one in due]
+            left = [one for one in due if one.id not in confirmed]
+            entries = [Entry(one.id, one.body, delay=seconds_left(one, now)) for one in left]
             try:
                 answers = await self._sender.send(
                     queue, entries, timeout=min(_SEND, (until - now) / 1000)
@@ -122,7 +124,13 @@ class Releaser:
             except QueueError as error:
                 failure = error  # the next queue; it may be on this one too, with the same id
                 continue
-            return _confirmed(due, answers)
+            confirmed += [one.id for one in left if isinstance(answers.get(one.id), str)]
+            if len(confirmed) == len(due):
+                return confirmed
+            failure = QueueUnavailable(_why_left(answers))
+        if confirmed:
+            logger.warning("scheduled emails wait: %s", failure)
+            return confirmed
         raise failure
 
     def _now(self) -> int:
@@ -134,14 +142,13 @@ def seconds_left(due: Due, now: int) -> int:
     return max(0, -((now - due.send_at) // 1000))
 
 
-def _confirmed(due: Sequence[Due], answers: dict[str, str | Fault]) -> list[str]:
-    """Those with the queue's own id; the others are handed out again when their lease ends."""
-    done = [one.id for one in due if isinstance(answers.get(one.id), str)]
-    faults = [answer for answer in answers.values() if isinstance(answer, Fault)]
-    if len(done) < len(due):
-        why = f"{faults[0].code}: {faults[0].text}" if faults else "no answer for them"
-        logger.warning("scheduled emails wait: %d not queued (%s)", len(due) - len(done), why)
-    return done
+def _why_left(answers: Mapping[str, str | Fault]) -> str:
+    """What a queue says of those it did not take; they are handed out again after their lease."""
+    faults = {id_: answer for id_, answer in answers.items() if isinstance(answer, Fault)}
+    if not faults:
+        return "a queue does not answer for all of them"
+    id_, fault = next(iter(faults.items()))
+    return f"{len(faults)} not queued, {id_} among them ({fault.code}: {fault.text})"
 
 
 async def _within(seconds: float, answer: Awaitable[T]) -> T:

@@ -34,6 +34,8 @@ LONE_PROBE_AFTER = 30.0
 RECENT = 10
 MOST_BEHIND = 1_000.0
 """Messages: what a provider is behind its share beyond this is forgotten."""
+LOOK_INTERVAL = 0.1
+"""Seconds between two looks at mail that hardly suits those that have room."""
 ALL_OF_IT = 0.99
 """A provider that could carry more than this part of the mail is taken to carry all of it."""
 
@@ -100,7 +102,7 @@ class Router:
         self._random = random
         self._virtual = 0.0
         self._picky = False
-        self._trickle_at = float("-inf")
+        self._trickle_at = self._look_at = float("-inf")
         self._recent: deque[bool] = deque(maxlen=RECENT)
 
     def exit(self, name: str) -> Exit:
@@ -126,13 +128,8 @@ class Router:
     # -- receiving ---------------------------------------------------------------------------
 
     def capacity(self, now: float) -> int:
-        """The rooms of all that may take mail, used or not, as far as rates and mail fill them.
-
-        Room for mail that does not come must not draw in mail that others have no room for.
-        """
-        if ready := self.ready(now):
-            return int(sum(way.suits * way.most_in_time(now) for way in ready))
-        return sum(way.most_in_time(now) for way in self._ill(now))
+        """The rooms of all that may take mail, used or not, as far as their rates fill them."""
+        return sum(way.most_in_time(now) for way in self.ready(now) or self._ill(now))
 
     def _ill(self, now: float) -> list[Exit]:
         """Those that are unhealthy and not paused."""
@@ -148,19 +145,18 @@ class Router:
         ready = self.ready(now)
         if not ready:
             return self._allowance_of_the_ill(self._ill(now), wanted, unrouted, now)
+        free = sum(way.free_in_time(now) for way in ready)
+        if free - unrouted < wanted:
+            narrow = self.capacity(now) < readers and unrouted < readers and free > 0
+            return 1 if narrow else 0
+        # Room for mail that does not come must not draw in mail that others have no room for; but
+        # something may wait behind that, so it is looked at, batch after batch.
         if int(sum(way.suits * way.free_in_time(now) for way in ready)) - unrouted >= wanted:
             return wanted
-        return self._allowance_of_the_narrow(ready, unrouted, readers, now)
-
-    def _allowance_of_the_narrow(
-        self, ready: Sequence[Exit], unrouted: int, readers: int, now: float
-    ) -> int:
-        capacity = self.capacity(now)
-        if capacity >= readers or unrouted >= readers:
+        if now < self._look_at:
             return 0
-        if not any(way.free_in_time(now) for way in ready):
-            return 0
-        return 1 if capacity else self._trickle(1, now)
+        self._look_at = now + LOOK_INTERVAL
+        return wanted
 
     def _allowance_of_the_ill(
         self, ill: Sequence[Exit], wanted: int, unrouted: int, now: float
@@ -173,14 +169,10 @@ class Router:
             rooms = sum(way.room for way in ill)
             if (by_share := min(wanted, int(rooms * share) - (rooms - free))) > 0:
                 return by_share
-        return self._trickle(min(wanted, free, len(ill)), now)
-
-    def _trickle(self, some: int, now: float) -> int:
-        """So many each interval: mail that hardly anybody can take just now."""
         if now < self._trickle_at:
             return 0
         self._trickle_at = now + self._jittered_interval()
-        return some
+        return min(wanted, free, len(ill))
 
     # -- sharing out -------------------------------------------------------------------------
 
@@ -238,10 +230,9 @@ class Router:
         for way in self.exits:
             if way.healthy or not self._may_probe(way, now):
                 continue
-            if len(batch) < 2 and ready and not self._takes_lone_probe(way, now):  # noqa: PLR2004
-                continue
+            lone = len(batch) < 2 and not self._takes_lone_probe(way, now)  # noqa: PLR2004
             for index, candidate in enumerate(batch):
-                if index not in probes and not candidate.outcomes and _eligible(way, candidate):
+                if index not in probes and _is_probe(way, candidate, ready, now, lone=lone):
                     self._probe(way, now)
                     at = way.pace.take(candidate.recipients, now)
                     probes[index] = Choice(way, Way.PROBE, at)
@@ -268,7 +259,8 @@ class Router:
         able = [way for way in ready if _may_take(way, candidate)]
         if candidate.outcomes:
             able = self._preferred(able, candidate)
-        able = [way for way in able if way.in_hand < way.room and not way.pace.is_used_up(now)]
+        count = candidate.recipients
+        able = [way for way in able if way.in_hand < way.room and way.pace.fits(count, now)]
         best = self._first_of_highest_priority(able, now) or self._soonest(able, now)
         if best is None:
             return NOBODY
@@ -404,3 +396,18 @@ def _rank(way: Exit) -> tuple[int, float]:
 
 def _may_take(way: Exit, candidate: Candidate) -> bool:
     return candidate.outcomes.get(way.name) not in NEVER_HERE and _eligible(way, candidate)
+
+
+def _is_probe(
+    way: Exit, candidate: Candidate, ready: Iterable[Exit], now: float, *, lone: bool
+) -> bool:
+    """Whether an unhealthy provider may get this one to see whether it is back.
+
+    Nobody should wait twice: so one that nobody has tried, and no lone one, unless nobody else
+    could take it anyway.
+    """
+    if not _may_take(way, candidate) or not way.pace.fits(candidate.recipients, now):
+        return False
+    if candidate.outcomes or lone:
+        return not any(_may_take(one, candidate) for one in ready)
+    return True

@@ -3,7 +3,7 @@
 What is not known is null. Times are RFC 3339 in UTC with milliseconds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,12 +20,10 @@ from gomail.ledger import (
     Stats,
     Status,
 )
-from gomail.masking import Masked, masked, merged
+from gomail.masking import Masked, lasting, masked, merged, told
 from gomail.outcome import OutcomeClass
 
 Shown = dict[str, Any]
-
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def time(milliseconds: int) -> str:
@@ -138,40 +136,23 @@ def _account(provider: str, mend: str, since: int, now: int) -> Shown:
         "provider": provider,
         "since": _since(since),
         "mend": mend,
-        "text": f"{provider} {needs} mending{_for(since, now)}: {mend}",
+        "text": f"{provider} {needs} mending{lasting(since, now)}: {mend}",
     }
 
 
 def _masking(one: Masked, now: int) -> Shown:
-    why = f" ({one.why})" if one.why else ""
-    cover = "cover" if len(one.covered_by) > 1 else "covers"
     return {
         "kind": "masking",
         "provider": one.provider,
         "since": time(one.since),
         "why": one.why or None,
         "coveredBy": list(one.covered_by),
-        "text": f"{one.provider} has been unhealthy{_for(one.since, now)}{why}; "
-        f"{_listed(one.covered_by)} {cover} for it",
+        "text": told(one, now),
     }
 
 
 def _since(milliseconds: int) -> str | None:
     return time(milliseconds) if milliseconds else None
-
-
-def _for(since: int, now: int) -> str:
-    """How long, in the largest unit that it fills; nothing where nobody knows since when."""
-    if not since:
-        return ""
-    seconds = max(0, now - since) // 1_000
-    length, unit = next(((n, unit) for n, unit in _UNITS if seconds >= n), _UNITS[-1])
-    count = seconds // length
-    return f" for {count} {unit}{'' if count == 1 else 's'}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _attempt(attempt: Attempt) -> Shown:

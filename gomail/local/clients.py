@@ -73,15 +73,17 @@ class Client:
 class Api(Client):
     """The API under `ingest/`."""
 
-    async def send(self, subject: str) -> str:
-        """Send an email; gives back its id."""
-        email = {
+    async def send(self, subject: str, *, domain: str = "example.com", only: str = "") -> str:
+        """Send an email, by the named provider only if one is named; gives back its id."""
+        email: dict[str, Any] = {
             "fromName": "gomail",
-            "fromEmail": "gomail@example.com",
+            "fromEmail": f"gomail@{domain}",
             "toEmail": "you@example.org",
             "subject": subject,
             "body": "If you can read this, it works.",
         }
+        if only:
+            email["provider"] = {"only": [only]}
         answer = await self.ask("POST", "/email/send", {"email": email})
         return str(answer["messageId"])
 

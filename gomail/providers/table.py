@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from gomail.eligibility import Outlet, Outlets, WhyUnable
+from gomail.email import Email
 from gomail.errors import ConfigurationError
 from gomail.exits import OutletRules
 from gomail.http import Transport
@@ -174,10 +175,23 @@ def _outlet(name: str, settings: ProviderSettings) -> Outlet:
     unable, utf8 = kind.unable(settings), kind.utf8(settings)
     return Outlet(
         name,
-        unable if utf8 else both(ascii_only(name), unable),
+        _within(settings.quota, unable if utf8 else both(ascii_only(name), unable)),
         frozenset(settings.from_domains),
         utf8=utf8,
     )
+
+
+def _within(quota: int | None, unable: WhyUnable) -> WhyUnable:
+    """The same, and no email to more recipients than a day's quota: its turn would never come."""
+    if quota is None:
+        return unable
+
+    def why(email: Email) -> str | None:
+        if email.recipients > quota:
+            return f"to: has more recipients than its quota of {quota} in 24 hours"
+        return unable(email)
+
+    return why
 
 
 def outlet_rules(settings: ProviderSettings) -> OutletRules:

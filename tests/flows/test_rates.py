@@ -11,12 +11,14 @@ import pytest
 
 from flows.allowances import Allowances, described
 from flows.desk import Desk, Rules
+from gomail.email import Mailbox, encode
 from gomail.exits import OutletRules
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.providers import Limits
+from tests.builders import message
 from tests.flows.fake_ledger import Down, Silent
-from tests.flows.fakes import FakeProvider
-from tests.flows.running import dispatching, run_main, settings, two_processes
+from tests.flows.fakes import FakeProvider, FakeQueue, answering
+from tests.flows.running import DEAD, ONE, TWO, dispatching, run_main, settings, two_processes
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -125,6 +127,58 @@ def test_a_process_that_stops_gives_back_what_waits_for_its_turn(world):
 
     assert len(world.ses.accepted) + world.left == len(ids)
     assert len(set(world.ses.accepted)) == len(world.ses.accepted)
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_process_that_stops_does_not_wait_for_turns(world, ledger):
+    """Without their intents told, so that nothing looks like a send."""
+    world.mail(12, queues=[ONE])
+
+    with dispatching(world, given=settings(providers=at_rate(2))) as dispatch:
+        dispatch.until(lambda: world.ses.accepted)
+        began = time.monotonic()
+        dispatch.end()
+
+    assert time.monotonic() - began < 1.5
+    assert len(world.ses.accepted) + world.left == 12
+    assert world.queue.visible(ONE) == world.left
+    assert len(ledger.told_ids("intend")) == len(world.ses.accepted)
+
+
+@pytest.mark.parametrize("with_ledger", [False, True], ids=["without", "with a ledger"])
+@pytest.mark.usefixtures("alone")
+def test_an_email_to_more_than_are_left_of_the_quota_stops_no_other(world, request, with_ledger):
+    if with_ledger:
+        request.getfixturevalue("ledger")
+    copies = tuple(Mailbox(f"{number}@example.org") for number in range(5))
+    world.mail(1, queues=[TWO])
+
+    with dispatching(world, given=settings(providers=at_rate(1_000, quota=6))) as dispatch:
+        dispatch.until(lambda: len(world.ses.accepted) == 1)
+        world.queue.put(ONE, encode(message("many", cc=copies)))
+        world.mail(3, first=1, queues=[TWO])
+        dispatch.until(lambda: len(world.ses.accepted) == 4)
+
+    assert "many" not in world.ses.accepted
+
+
+# -- mail that suits only some ---------------------------------------------------------------------
+
+
+def test_a_heap_of_mail_for_a_dead_provider_does_not_stop_the_others(world):
+    """It is looked at, goes back for longer each time, and what is behind it gets through."""
+    world.queue = FakeQueue(ONE, TWO, DEAD, delays=1.0)
+    world.ses.unable = lambda email: None if email.subject == "ses" else "subject: not here"
+    world.sendgrid.unable = lambda email: "subject: not here" if email.subject == "ses" else None
+    world.ses.script = answering("failed")
+    for number in range(100):
+        world.queue.put(ONE, encode(message(f"heap-{number}", subject="ses")))
+    ids = world.mail(20, queues=[ONE])
+
+    with dispatching(world) as dispatch:
+        dispatch.until(lambda: set(ids) <= set(world.sendgrid.accepted))
+
+    assert not world.dead
 
 
 # -- what the account is allowed ------------------------------------------------------------------

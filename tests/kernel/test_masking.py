@@ -1,12 +1,13 @@
 """Providers that are down behind others' backs: who is told of, since when and why."""
 
+from dataclasses import replace
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gomail.ledger import ExitReport
-from gomail.masking import Masked, masked, merged
+from gomail.masking import Masked, masked, merged, told
 
 NOW = 1_790_000_000_000
 AFTER = 300.0
@@ -31,12 +32,20 @@ def test_one_that_is_not_yet_unhealthy_for_long_is_not() -> None:
     assert masked([way("ses", since=NOW - 300_000), way("smtp")], NOW, AFTER) == []
 
 
-def test_where_nobody_covers_nothing_is_masked() -> None:
+def test_where_nobody_covers_that_is_told_too() -> None:
     exits = [way("ses", since=LONG_AGO), way("smtp", since=LONG_AGO)]
 
-    assert masked(exits, NOW, AFTER) == []
-    assert masked(exits[:1], NOW, AFTER) == []
+    assert [one.covered_by for one in masked(exits, NOW, AFTER)] == [(), ()]
+    assert told(masked(exits, NOW, AFTER)[0], NOW).endswith("; nobody covers for it")
     assert masked([], NOW, AFTER) == []
+
+
+def test_a_provider_that_is_paused_covers_for_nobody() -> None:
+    paused = replace(way("smtp"), paused_for=800.0)
+
+    (one,) = masked([way("ses", since=LONG_AGO), paused], NOW, AFTER)
+
+    assert one.covered_by == ()
 
 
 def test_a_report_that_does_not_say_since_when_is_left_out() -> None:
@@ -68,13 +77,13 @@ reports = st.lists(ways, max_size=5)
 def test_whoever_is_told_of_is_unhealthy_for_long_and_covered_by_all_healthy_ones(
     exits: list[ExitReport], after: float
 ) -> None:
-    told = {each.provider: each for each in masked(exits, NOW, after)}
+    found = {each.provider: each for each in masked(exits, NOW, after)}
     healthy = {each.provider for each in exits if each.healthy}
 
     for each in exits:
         long = not each.healthy and NOW - each.unhealthy_since > after * 1_000
-        assert (each.provider in told) == (long and bool(healthy))
-    for one in told.values():
+        assert (each.provider in found) == (long and bool(each.unhealthy_since))
+    for one in found.values():
         assert set(one.covered_by) == healthy
         assert one.provider not in one.covered_by
 

@@ -316,7 +316,20 @@ def test_what_the_queue_refuses_of_a_batch_stays_and_is_named_in_one_line(caplog
     assert once(schedule, queues, clock) == 3
 
     assert list(schedule.waiting) == ["m-1"]
-    assert caplog.messages == ["scheduled emails wait: 1 not queued (InternalError: why)"]
+    assert caplog.messages == [
+        "scheduled emails wait: 1 not queued, m-1 among them (InternalError: why)"
+    ]
+
+
+def test_what_one_queue_refuses_the_next_one_is_offered():
+    clock = Clock()
+    queues = Queues(clock, faults=["some"])
+    schedule = Schedule(NOON, NOON, NOON)
+
+    once(schedule, queues, clock, names=("q1", "q2"))
+
+    assert not schedule.waiting
+    assert queues.copies == {"m-0": 1, "m-1": 1, "m-2": 1}
 
 
 def test_several_processes_over_one_file_release_every_email_once(tmp_path):

@@ -511,7 +511,12 @@ class Routing(RuleBasedStateMachine):
         assert self.now >= way.paused_until
         assert (choice.way is Way.PROBE) == (any_healthy and not way.healthy)
         if choice.way is Way.PROBE:
-            assert not wish.outcomes
+            if wish.outcomes:  # nobody else can take it
+                for one in self.router.exits:
+                    if one.healthy and self.now >= one.paused_until:
+                        assert wish.outcomes.get(one.name) in UNCARRIED or (
+                            wish.eligible is not None and one.name not in wish.eligible
+                        )
             assert way.in_hand == 1
             assert self.now - self.probed[way.name] >= 0.8
             self.probed[way.name] = self.now
