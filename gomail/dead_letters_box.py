@@ -32,7 +32,7 @@ from gomail.dead_letters import (
     redriven,
 )
 from gomail.email import Claim
-from gomail.errors import ConfigurationError, QueueError
+from gomail.errors import QueueError, QueueRefused
 from gomail.ledger import Ledger, LedgerUnavailable, Status
 from gomail.payloads import PayloadMissing, Payloads, PayloadUnavailable
 from gomail.queue import BATCH, Browser, Consumer, Entry, Fault, Inspector, Received, Sender
@@ -108,11 +108,6 @@ class DeadLetterBox:
         targets: URLs of the queues that the dispatcher reads.
         ledger: asked whether an email has been sent meanwhile; None without one.
         payloads: asked whether the large parts of an email are still there; None without a store.
-
-    Raises:
-        ConfigurationError: the queue is a FIFO queue: it gives out no more of a group of which
-            somebody holds a letter, so a look would see a part of it only, and take its letters
-            in another order than they came.
     """
 
     def __init__(
@@ -127,11 +122,6 @@ class DeadLetterBox:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        if url.endswith(".fifo"):
-            raise ConfigurationError(
-                f"queues.dead_letter: {url} is a FIFO queue, which cannot be looked through; name "
-                "a standard queue"
-            )
         self._queue, self._url, self._targets = queue, url, targets
         self._ledger, self._payloads = ledger, payloads
         self._wall, self._clock, self._sleep = wall, clock, sleep
@@ -332,7 +322,17 @@ class DeadLetterBox:
 
     @asynccontextmanager
     async def _sweep(self, hold: int, *, most: int, within: float) -> AsyncIterator["_Sweep"]:
-        """One way through the box; what is not gone at its end is given back at once."""
+        """One way through the box; what is not gone at its end is given back at once.
+
+        Raises:
+            QueueRefused: a FIFO queue gives out no more of a group of which somebody holds a
+                letter, so a look would see a part of it only.
+        """
+        if self._url.endswith(".fifo"):
+            raise QueueRefused(
+                f"queues.dead_letter: {self._url} is a FIFO queue, which cannot be looked through; "
+                "name a standard queue"
+            )
         sweep = _Sweep(
             self._queue, self._url, hold=hold, most=most, until=self._clock() + within,
             clock=self._clock,

@@ -23,11 +23,11 @@ from gomail.ledger.table import open_ledger
 from gomail.payloads import Payloads
 from gomail.payloads.table import open_payloads
 from gomail.providers.table import outlets
-from gomail.queue import Inspector, Sender
+from gomail.queue import Browser, Consumer, Inspector, Sender
 from gomail.queue.sqs import open_queue
 from gomail.release import Releaser
 from gomail.settings import Settings
-from ingest import answers, batch, cancel, health, readers, send, web
+from ingest import answers, batch, cancel, dead_letters, health, readers, send, web
 from ingest.batcher import MOST_IN_FLIGHT, Batcher
 from ingest.failover import Failover
 from ingest.judging import Judge
@@ -44,8 +44,8 @@ from ingest.watch import Watch
 _log = logging.getLogger(__name__)
 
 
-class IngestQueue(Sender, Inspector, Protocol):
-    """What the API needs of a queue."""
+class IngestQueue(Sender, Consumer, Browser, Inspector, Protocol):
+    """What the API needs of a queue; it receives from the dead-letter queue only."""
 
 
 OpenQueue = Callable[[Settings], AbstractAsyncContextManager[IngestQueue]]
@@ -93,6 +93,7 @@ def create_app(
     batch.add_routes(app)
     cancel.add_routes(app)
     readers.add_routes(app, settings)
+    dead_letters.add_routes(app, settings)
     health.add_routes(app)
     web.add_routes(app, settings)
     _add_middleware(app, settings)
@@ -168,6 +169,7 @@ def _lifespan(
         ):
             parts = _parts(settings, opened, memory, payloads)
             app.state.parts = parts
+            app.state.dead_letters = dead_letters.looker(settings, opened, memory, payloads)
             await parts.watch.look()
             tasks = [asyncio.create_task(parts.watch.keep_looking())]
             if memory is not None:

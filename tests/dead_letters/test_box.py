@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gomail.dead_letters import EVERY, Kept, Which
 from gomail.dead_letters_box import DeadLetterBox
 from gomail.email import Claim, Message, encode
-from gomail.errors import ConfigurationError, QueueRefused, QueueUnavailable
+from gomail.errors import QueueRefused, QueueUnavailable
 from gomail.queue import Fault
 from tests.builders import email, message
 from tests.dead_letters.boxes import DEAD, ONE, TWO, Stage, Told
@@ -322,8 +322,10 @@ def test_purging_deletes_what_was_looked_at_and_nothing_that_came_later():
 
 
 def test_a_fifo_queue_is_refused():
-    with pytest.raises(ConfigurationError, match="FIFO"):
-        DeadLetterBox(Stage().queue, url="http://q/0/dead.fifo", targets=(ONE,))
+    box = DeadLetterBox(Stage().queue, url="http://q/0/dead.fifo", targets=(ONE,))
+
+    with pytest.raises(QueueRefused, match="FIFO"):
+        run(box.look())
 
 
 FAULTS = st.sampled_from(

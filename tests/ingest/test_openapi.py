@@ -101,6 +101,9 @@ def test_exactly_the_statuses_that_occur_are_described(paths):
         "/emails": ["200", "403", "422", "503"],
         "/stats": ["200", "403", "503"],
         "/events": ["200", "403", "422", "503"],
+        "/dead-letters": ["200", "403", "422", "503"],
+        "/dead-letters/{id}": ["200", "403", "404", "503"],
+        "/dead-letters/redrive": ["200", "400", "403", "404", "422", "503"],
         "/health/live": ["200"],
         "/health/ready": ["200", "503"],
     }
