@@ -57,7 +57,7 @@ def running(command: Sequence[str], environment: Mapping[str, str], log: Path) -
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**plain_environment(), **environment},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
