@@ -89,8 +89,9 @@ class AiohttpTransport:
     async def close(self) -> None:
         """Close all connections; later requests are `NotSent`."""
         self._closed = True
-        if self._session is not None:
-            await self._session.close()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def _open(self) -> aiohttp.ClientSession:
         if self._closed:

@@ -33,12 +33,14 @@ class Names:
         super().__init__()
         self.names: dict[str, list[Any]] = {}
         self.asked: list[str] = []
+        self.wanted = asyncio.Event()
 
     async def getaddrinfo(self, host: str, port: int, **options: Any) -> Any:
         """Addresses of a name; an exception is raised, a future waited for."""
         if host not in self.names:
             return await super().getaddrinfo(host, port, **options)
         self.asked.append(host)
+        self.wanted.set()
         for known in self.names[host]:
             if isinstance(known, Exception):
                 raise known
