@@ -20,8 +20,8 @@ HOUR = 3_600
 class BrowsableQueue(FakeQueue):
     """`FakeQueue` with `gomail.queue.Browser`; no poll waits."""
 
-    def __init__(self):
-        super().__init__(ONE, TWO, DEAD, delays=1.0)
+    def __init__(self, *names):
+        super().__init__(*(names or (ONE, TWO, DEAD)), delays=1.0)
         self.end_polls()
 
     async def browse(self, queue, *, most, wait, visibility):
