@@ -288,6 +288,8 @@ class Lane:
         """Partitions this worker reads."""
         self._read_now = 0
         """Those of them with a receive open."""
+        self._held = 0
+        """Credits of the first receive of each of those: a long poll may hold them for long."""
         self.router = Router(
             desk.rules.outlets,
             paces=desk.paces,
@@ -317,11 +319,16 @@ class Lane:
             wanted = min(BATCH, max(1, part), self._affordable())
             if wanted < 1:
                 return 0
-            kept = 0 if first else wanted * (self.partitions - self._read_now)
+            if first:  # where rooms have shrunk meanwhile, a long poll holds more than its part
+                kept = -max(0, self._held - max(1, part) * self._read_now)
+            else:
+                kept = wanted * (self.partitions - self._read_now)
             readers = self.partitions if first else 0
             granted = self.router.allowance(wanted, self._unrouted + kept, now, readers=readers)
             self._unrouted += granted
-            self._read_now += bool(first and granted)
+            if first and granted:
+                self._read_now += 1
+                self._held += granted
             return granted
 
     def _affordable(self) -> int:
@@ -340,7 +347,9 @@ class Lane:
         back. That happens when small mail is followed by large.
         """
         with self._desk.lock:
-            self._read_now -= first
+            if first:
+                self._read_now -= 1
+                self._held -= asked
             self._unrouted -= asked - len(letters)
             kept = 0
             for letter in letters:
