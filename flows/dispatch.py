@@ -38,7 +38,8 @@ from gomail.aws import find_credentials
 from gomail.errors import ConfigurationError
 from gomail.exits import Manners
 from gomail.health import Thresholds
-from gomail.http import AiohttpTransport, Transport
+from gomail.http import Transport
+from gomail.http.opening import open_transport
 from gomail.ledger import Ledger
 from gomail.ledger.table import open_ledger
 from gomail.payloads import Payloads
@@ -133,7 +134,7 @@ def build(settings: Settings) -> Parts:
     keys = provider_keys(settings)
     loop = Loop()
     atexit.register(loop.close)
-    transport = AiohttpTransport()
+    transport = open_transport(settings)
     queue, providers = loop.wait(_open(settings, keys, transport))
     atexit.register(lambda: loop.wait(transport.close()))
     atexit.register(lambda: loop.wait(_close(providers)))

@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from gomail.aws import find_credentials
 from gomail.email import MOST_ATTACHMENTS
-from gomail.http import AiohttpTransport
+from gomail.http.opening import open_transport
 from gomail.ledger import Ledger, LedgerUnavailable
 from gomail.ledger.table import open_ledger
 from gomail.payloads import Payloads
@@ -103,7 +103,7 @@ def create_app(
 @asynccontextmanager
 async def open_sqs(settings: Settings) -> AsyncIterator[IngestQueue]:
     """SQS, over a connection pool that lives as long as the application."""
-    transport = AiohttpTransport()
+    transport = open_transport(settings)
     try:
         yield await open_queue(
             region=settings.aws.region,
@@ -120,7 +120,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Payloads | None]:
     if not settings.payloads.bucket:
         yield None
         return
-    transport = AiohttpTransport()
+    transport = open_transport(settings)
     try:
         yield open_payloads(settings, transport, await find_credentials(settings.aws.region))
     finally:

@@ -11,7 +11,7 @@ from typing import NoReturn
 from gomail.doctor import Section, count, misconfigured
 from gomail.doctor.examination import Examination
 from gomail.errors import ConfigurationError
-from gomail.http import AiohttpTransport
+from gomail.http.opening import open_transport
 from gomail.providers import Level
 from gomail.settings import load
 
@@ -43,7 +43,7 @@ async def _examined() -> list[Section]:
         settings = load()
     except ConfigurationError as error:
         return [Section("settings", tuple(misconfigured(error)))]
-    transport = AiohttpTransport()
+    transport = open_transport(settings)
     try:
         examination = Examination(settings=settings, environ=os.environ, transport=transport)
         return await examination.run(_say)
