@@ -18,7 +18,12 @@ const queues = SQS_URLS.split(",");
 // A consumer works on one batch at a time, so both providers' rooms tell how many are needed.
 const consumersAQueue = Math.ceil((2 * inFlight) / BATCH / queues.length);
 
-const options = { keepAlive: true, maxSockets: Infinity, ca: CA_FILE && readFileSync(CA_FILE) };
+const options = {
+  keepAlive: true,
+  maxSockets: Infinity,
+  maxFreeSockets: 4 * inFlight, // more than can be open: none is closed that will be needed again
+  ca: CA_FILE && readFileSync(CA_FILE),
+};
 const httpAgent = new http.Agent(options);
 const httpsAgent = new https.Agent(options);
 const requestHandler = new NodeHttpHandler({
