@@ -51,6 +51,15 @@ def sendgrid_request(message_id: str, email: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def read(body: str) -> tuple[str, dict[str, str]] | None:
+    """The id and the email of a message; None if it is none, which is for the dead letters."""
+    try:
+        wire = orjson.loads(body)
+        return wire["id"], wire["email"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class Dispatcher:
     """Reads the queues until it is told to stop."""
 
@@ -107,18 +116,17 @@ class Dispatcher:
     async def send(self, queue: str, message: dict[str, Any]) -> None:
         """Send one email, and have its message deleted if it was accepted."""
         try:
-            wire = orjson.loads(message["Body"])
-            message_id, email = wire["id"], wire["email"]
-        except (ValueError, KeyError, TypeError):
-            # Nobody can read it: it goes to the dead letters, and is deleted.
-            await self.sqs.send_message(QueueUrl=os.environ["DEAD"], MessageBody=message["Body"])
+            wire = read(message["Body"])
+            if wire is None:
+                await self.sqs.send_message(
+                    QueueUrl=os.environ["DEAD"], MessageBody=message["Body"]
+                )
+            else:
+                await next(self.ways)(*wire)
+        except Exception:
+            log.exception("a message was not accepted; its visibility timeout returns it")
         else:
-            try:
-                await next(self.ways)(message_id, email)
-            except Exception:
-                log.exception("%s was not accepted; its visibility timeout returns it", message_id)
-                return
-        self.settle(queue, message["ReceiptHandle"])
+            self.settle(queue, message["ReceiptHandle"])
 
     async def send_with_ses(self, message_id: str, email: dict[str, str]) -> None:
         """`SendEmail` of SES v2."""

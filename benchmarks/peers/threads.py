@@ -30,6 +30,15 @@ Way = Callable[[str, dict[str, str]], None]
 log = logging.getLogger("peer")
 
 
+def read(body: str) -> tuple[str, dict[str, str]] | None:
+    """The id and the email of a message; None if it is none, which is for the dead letters."""
+    try:
+        wire = json.loads(body)
+        return wire["id"], wire["email"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 class Dispatcher:
     """Reads the queues until it is told to stop."""
 
@@ -104,29 +113,22 @@ class Dispatcher:
 
     def begin(self, queue: str, message: dict[str, Any]) -> None:
         """Hand a message to the pool of the provider whose turn it is."""
-        try:
-            wire = json.loads(message["Body"])
-            message_id, email = wire["id"], wire["email"]
-        except (ValueError, KeyError, TypeError):
-            # Nobody can read it: it goes to the dead letters, and is deleted.
-            self.sqs.send_message(QueueUrl=os.environ["DEAD"], MessageBody=message["Body"])
-            self.settle(queue, message["ReceiptHandle"])
-            self.credits.release()
-            return
         with self.lock:
             way, pool = next(self.ways)
-        pool.submit(self.send, way, queue, message["ReceiptHandle"], message_id, email)
+        pool.submit(self.send, way, queue, message)
 
-    def send(
-        self, way: Way, queue: str, receipt: str, message_id: str, email: dict[str, str]
-    ) -> None:
+    def send(self, way: Way, queue: str, message: dict[str, Any]) -> None:
         """Send one email, and have its message deleted if it was accepted."""
         try:
-            way(message_id, email)
+            wire = read(message["Body"])
+            if wire is None:
+                self.sqs.send_message(QueueUrl=os.environ["DEAD"], MessageBody=message["Body"])
+            else:
+                way(*wire)
         except Exception:
-            log.exception("%s was not accepted; its visibility timeout returns it", message_id)
+            log.exception("a message was not accepted; its visibility timeout returns it")
         else:
-            self.settle(queue, receipt)
+            self.settle(queue, message["ReceiptHandle"])
         finally:
             self.credits.release()
 

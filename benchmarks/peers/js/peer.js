@@ -79,22 +79,29 @@ function sendWithSendgrid(id, email) {
 
 let sent = 0;
 
+/** The id and the email of a message; undefined if it is none, which is for the dead letters. */
+function read(body) {
+  try {
+    const { id, email } = JSON.parse(body);
+    return id && email ? { id, email } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Answers whether the message may be deleted. */
 async function dispatch(message) {
-  let id;
-  let email;
   try {
-    ({ id, email } = JSON.parse(message.Body));
-  } catch (error) {
-    await sqs.send(new SendMessageCommand({ QueueUrl: DEAD, MessageBody: message.Body }));
-    return true;
-  }
-  try {
-    await (sent++ % 2 ? sendWithSendgrid(id, email) : sendWithSes(id, email));
+    const wire = read(message.Body);
+    if (wire === undefined) {
+      await sqs.send(new SendMessageCommand({ QueueUrl: DEAD, MessageBody: message.Body }));
+    } else {
+      await (sent++ % 2 ? sendWithSendgrid : sendWithSes)(wire.id, wire.email);
+    }
     return true;
   } catch (error) {
-    console.error(`${id} was not accepted: ${error.message}`);
-    return false;
+    console.error(`a message was not accepted: ${error.message}`);
+    return false; // its visibility timeout returns it
   }
 }
 
