@@ -128,6 +128,12 @@ class IngestSettings(Part):
         default_factory=list,
         description='Browser origins that may call the API from elsewhere (CORS); `["*"]` for all.',
     )
+    keys_file: str = Field(
+        default="keys.json",
+        description="File of the API keys that `gomail keys` writes; read again when it changes. "
+        "While it lists no key, or is not there, or is not named (empty), only clients on this "
+        "machine are served.",
+    )
     web_client: str = Field(
         default="web/dist",
         description="Folder of the built web client, served at `/`; empty serves none.",

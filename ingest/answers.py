@@ -33,6 +33,13 @@ NO_LEDGER = "No ledger is configured; set ledger.url"
 BAD_KEY = "Idempotency-Key is not 1 to 256 printable ASCII characters, given once"
 KEY_OF_ANOTHER = "Idempotency-Key was used for a different request"
 REPLAYED = {"Idempotent-Replayed": "true"}
+KEYS = (
+    "A key that `gomail keys create` has made. Where none is configured, requests that come "
+    "straight from this machine need none, and others are refused."
+)
+NO_KEY = "A valid API key is needed, as `Authorization: Bearer gm_…`"
+NOT_FROM = "From email is not one that this API key may use"
+TOO_OFTEN = "Too many requests with this API key"
 KEY_IN_FLIGHT = "A request with this Idempotency-Key is still under way"
 
 # Clients that were refused together must not come back together.
@@ -57,6 +64,31 @@ def key_of_another() -> Response:
 def in_flight() -> Response:
     """409: the first request with this key has no answer yet."""
     return base_error(409, KEY_IN_FLIGHT, {"Retry-After": "1"})
+
+
+def no_key() -> Response:
+    """401: no key, or none that counts; which of these is nobody's business."""
+    return base_error(401, NO_KEY, {"WWW-Authenticate": "Bearer"})
+
+
+def lacks(scope: str) -> Response:
+    """403: the key is not for this."""
+    return base_error(403, lacking(scope))
+
+
+def lacking(scope: str) -> str:
+    """Which scope a key lacks. Pure."""
+    return f"This API key lacks the scope {scope}"
+
+
+def not_from() -> Response:
+    """403: the email has a From address that the key may not use."""
+    return base_error(403, NOT_FROM)
+
+
+def too_often(seconds: int) -> Response:
+    """429: the key's rate is used up for so long."""
+    return base_error(429, TOO_OFTEN, {"Retry-After": str(seconds)})
 
 
 def shown(content: object) -> Response:

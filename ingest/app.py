@@ -7,6 +7,7 @@ Each process batches for itself; run as many as needed.
 import asyncio
 import gc
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
@@ -18,6 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from gomail.aws import find_credentials
 from gomail.email import MOST_ATTACHMENTS
 from gomail.http.opening import open_transport
+from gomail.keys_file import KeysFile
 from gomail.ledger import Ledger, LedgerUnavailable
 from gomail.ledger.table import open_ledger
 from gomail.payloads import Payloads
@@ -27,9 +29,10 @@ from gomail.queue import Browser, Consumer, Inspector, Sender
 from gomail.queue.sqs import open_queue
 from gomail.release import Releaser
 from gomail.settings import Settings
-from ingest import answers, batch, cancel, dead_letters, health, readers, send, web
+from ingest import answers, batch, cancel, dead_letters, health, openapi_keys, readers, send, web
 from ingest.batcher import MOST_IN_FLIGHT, Batcher
 from ingest.failover import Failover
+from ingest.gate import Gate
 from ingest.judging import Judge
 from ingest.limits import BodyLimit
 from ingest.memory import remembering
@@ -93,9 +96,10 @@ def create_app(
     batch.add_routes(app)
     cancel.add_routes(app)
     readers.add_routes(app, settings)
-    dead_letters.add_routes(app, settings)
+    dead_letters.add_routes(app)
     health.add_routes(app)
     web.add_routes(app, settings)
+    openapi_keys.describe(app)
     _add_middleware(app, settings)
     return app
 
@@ -136,13 +140,14 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         refusal=answers.not_json,
         busy=answers.unavailable,
     )
+    app.add_middleware(Gate, allowed_origins=settings.ingest.allowed_origins)
     app.add_middleware(PlainRefusal)
     if settings.ingest.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.ingest.allowed_origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
             expose_headers=["Retry-After", "Idempotent-Replayed"],
         )
 
@@ -169,6 +174,7 @@ def _lifespan(
         ):
             parts = _parts(settings, opened, memory, payloads)
             app.state.parts = parts
+            app.state.keys = _keys(settings)
             app.state.dead_letters = dead_letters.looker(settings, opened, memory, payloads)
             await parts.watch.look()
             tasks = [asyncio.create_task(parts.watch.keep_looking())]
@@ -188,6 +194,16 @@ def _lifespan(
                 await parts.batcher.close()
 
     return lifespan
+
+
+def _keys(settings: Settings) -> KeysFile:
+    file = KeysFile(settings.ingest.keys_file, now=time.monotonic)
+    if not file.keys.keys:
+        _log.warning(
+            "no API key is configured: only clients on this machine are served; "
+            "`gomail keys create` makes one"
+        )
+    return file
 
 
 def _parts(

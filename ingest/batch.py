@@ -16,9 +16,11 @@ from starlette.requests import ClientDisconnect
 from uuid_utils import uuid7
 
 from gomail.email import Email, Faults
+from gomail.keys import Key
 from ingest import answers
 from ingest.bodies import whole
-from ingest.idempotency import BadKey, fingerprint_of_batch, key_of
+from ingest.gate import barred, caller
+from ingest.idempotency import BadKey, fingerprint_of_batch, key_of, of_caller
 from ingest.judging import Judge
 from ingest.openapi_batch import BATCH_REQUEST, BATCH_RESPONSES
 from ingest.parts import Parts, parts_of
@@ -93,6 +95,8 @@ def _asked(raw: bytes, request: Request, judge: Judge, now: int) -> _Asked | Res
     try:
         given = orjson.loads(raw)
         key = key_of(request.scope["headers"])
+        by = caller(request)
+        key = key and of_caller(key, by)
     except orjson.JSONDecodeError:
         return answers.not_json()
     except BadKey:
@@ -105,8 +109,17 @@ def _asked(raw: bytes, request: Request, judge: Judge, now: int) -> _Asked | Res
     if faults := _faults(wires, validation):
         return answers.faulty(faults)
     measured = len(raw) <= judge.max_body_bytes
-    judged = [judge.item(wire, now, measured=measured) for wire in wires]
+    judged = [_permitted(judge.item(wire, now, measured=measured), by) for wire in wires]
     return _judged(judged, wires, strict=validation == _STRICT, key=key)
+
+
+def _permitted(
+    judged: tuple[Email | Faults, Email | Faults], by: Key | None
+) -> tuple[Email | Faults, Email | Faults]:
+    """The same, or why the caller may not send it."""
+    _, timeless = judged
+    faults = barred(by, timeless) if isinstance(timeless, Email) else {}
+    return (faults, faults) if faults else judged
 
 
 def _judged(

@@ -1,7 +1,7 @@
 """`POST /email/{id}/cancel`: calls back an email with `sendAt`, whoever is asked.
 
 Whoever may send may cancel what he has the id of; nobody guesses one, and the answer tells no more
-of the email than its end.
+of the email than its end. A key with From addresses of its own cancels email from those only.
 """
 
 import time
@@ -13,6 +13,7 @@ from gomail.email import is_id
 from gomail.ledger import Cancellation
 from ingest import answers
 from ingest.asking import within
+from ingest.gate import caller
 from ingest.openapi_readers import CANCEL_ROUTE
 from ingest.parts import Memory, parts_of
 
@@ -36,7 +37,16 @@ async def cancel_email(request: Request) -> Response:
     email_id = request.path_params["id"]
     if not is_id(email_id):
         return answers.base_error(HTTPStatus.NOT_FOUND, answers.NO_SUCH_EMAIL)
-    match await within(PATIENCE, _cancel(memory, email_id)):
+    key = caller(request)
+    if key is not None and key.senders:
+        sender = await within(PATIENCE, _sender(memory, email_id))
+        if sender is not None and not key.may_send_from(sender):
+            return answers.not_from()
+    return _told(email_id, await within(PATIENCE, _cancel(memory, email_id)))
+
+
+def _told(email_id: str, cancellation: Cancellation) -> Response:
+    match cancellation:
         case Cancellation.CANCELED:
             return answers.canceled(email_id)
         case Cancellation.UNKNOWN_EMAIL:
@@ -45,6 +55,12 @@ async def cancel_email(request: Request) -> Response:
             return answers.base_error(HTTPStatus.CONFLICT, answers.NOT_SCHEDULED)
         case Cancellation.TOO_LATE:
             return answers.base_error(HTTPStatus.CONFLICT, answers.TOO_LATE)
+
+
+async def _sender(memory: Memory, email_id: str) -> str | None:
+    """The email's From address; None where nobody knows the email, which then is not canceled."""
+    known = memory.notes.get(email_id) or await memory.ledger.email(email_id)
+    return known.from_email if known else None
 
 
 async def _cancel(memory: Memory, email_id: str) -> Cancellation:

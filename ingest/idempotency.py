@@ -17,6 +17,7 @@ import orjson
 from starlette.responses import Response
 
 from gomail.email import Email, wire_fields
+from gomail.keys import Key as ApiKey
 from gomail.ledger import Claim, ClaimState, Ledger, LedgerUnavailable
 from ingest import answers
 from ingest.asking import ASKED, within
@@ -56,6 +57,15 @@ def key_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
                 raise BadKey
             found = value
     return None if found is None else found.decode("ascii")
+
+
+def of_caller(key: str, by: ApiKey | None) -> str:
+    """The key as the ledger has it: those of two callers are two keys. Pure.
+
+    A caller is the name of an API key, which outlives the key itself: a retry may come with the one
+    that took over. No Idempotency-Key holds a line break, so without a caller it is another one.
+    """
+    return key if by is None else f"{by.name}\n{key}"
 
 
 def fingerprint(email: Email) -> str:

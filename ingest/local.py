@@ -1,4 +1,4 @@
-"""Who may read what the ledger holds, until there are API keys: people at this machine.
+"""Whom the API serves where no API key is configured: clients on this machine.
 
 A request that another program has forwarded comes from a loopback address, too, and so does one
 that a foreign page makes a browser of this machine send; both give themselves away by their
@@ -7,41 +7,55 @@ headers.
 
 import ipaddress
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-NOT_LOCAL = "Only clients on this machine may read this, without a proxy between"
-NOT_FORWARDED = "Only direct requests from this machine may read this; a proxy forwarded this one"
-NOT_THIS_HOST = "Only requests to localhost, 127.0.0.1 or [::1] may read this"
-NOT_THIS_PAGE = "Only pages of this API or of an allowed origin may read this"
+_REMEDY = "; create a key with `gomail keys create` to serve others"
 
-_FORWARDING = (b"forwarded", b"via", b"x-real-ip")
+NOT_LOCAL = f"Only clients on this machine may do this without an API key{_REMEDY}"
+NOT_FORWARDED = f"Only direct requests may be without an API key; a proxy forwarded this{_REMEDY}"
+NOT_THIS_HOST = f"Only requests to localhost, 127.0.0.1 or [::1] may be without an API key{_REMEDY}"
+NOT_THIS_PAGE = "Only pages of this API or of an allowed origin may do this"
+
+_FORWARDING = frozenset({b"forwarded", b"via", b"x-real-ip"})
 _FORWARDING_PREFIX = b"x-forwarded-"
 
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-def refusal(client: str | None, headers: Headers, *, allowed_origins: Collection[str]) -> str:
-    """Why this request may not read; empty if it may. Pure.
+def refusal(
+    client: str | None,
+    headers: Headers,
+    *,
+    allowed_origins: Collection[str],
+    any_page: bool = False,
+) -> str:
+    """Why this request is not served; empty if it is. Pure.
 
-    A name in `Host` that is none of ours is a page whose own name was made to lead here; an
-    origin that is allowed for everybody (`*`) may send email, but read only what is its own.
+    A name in `Host` that is none of ours is a page whose own name was made to lead here. Pages from
+    elsewhere need an allowed origin, unless `any_page` may do this.
     """
-    given: dict[bytes, str] = {}
+    host = origin = b""
+    foreign = False
     for name, value in headers:
         if name in _FORWARDING or name.startswith(_FORWARDING_PREFIX):
             return NOT_FORWARDED
-        given[name] = value.decode("latin-1")
+        if name == b"host":
+            host = value
+        elif name == b"origin":
+            origin = value
+        elif name == b"sec-fetch-site":
+            foreign = value == b"cross-site"
     if not is_loopback(client or ""):
         return NOT_LOCAL
-    host = _host(given.get(b"host", ""))
-    if host != "localhost" and not is_loopback(host):
+    if not _is_ours(host):
         return NOT_THIS_HOST
-    foreign = given.get(b"sec-fetch-site") == "cross-site"
-    if foreign and given.get(b"origin") not in allowed_origins:
+    if foreign and not any_page and origin.decode("latin-1") not in allowed_origins:
         return NOT_THIS_PAGE
     return ""
 
 
+@lru_cache(maxsize=128)
 def is_loopback(address: str) -> bool:
     """Whether this is an address of this machine that no other can reach. Pure."""
     try:
@@ -52,8 +66,10 @@ def is_loopback(address: str) -> bool:
     return (mapped or ip).is_loopback
 
 
-def _host(header: str) -> str:
+@lru_cache(maxsize=128)
+def _is_ours(header: bytes) -> bool:
     try:
-        return urlsplit(f"//{header}").hostname or ""
+        host = urlsplit(f"//{header.decode('latin-1')}").hostname or ""
     except ValueError:
-        return ""
+        return False
+    return host == "localhost" or is_loopback(host)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ingest import answers, local
+from ingest import answers
 from ingest.schemas import (
     BASE_ERROR,
     FIELD_ERRORS,
@@ -110,11 +110,6 @@ _AN_ITEM = {
     "attempts": 2,
     "buriedAt": "2026-01-31T12:00:00Z",
 }
-_FORBIDDEN = described(
-    "The request does not come straight from this machine.",
-    BASE_ERROR,
-    {"elsewhere": base(local.NOT_LOCAL)},
-)
 _UNAVAILABLE = described(
     "The dead-letter queue does not answer just now.",
     BASE_ERROR,
@@ -140,7 +135,7 @@ def _route(name: str, summary: str, responses: dict[int | str, Schema], **extra:
     return {
         "operation_id": name,
         "summary": summary,
-        "responses": {**responses, 403: _FORBIDDEN, 503: _UNAVAILABLE},
+        "responses": {**responses, 503: _UNAVAILABLE},
         "openapi_extra": extra,
     }
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from gomail.ledger import Status
 from gomail.outcome import OutcomeClass
-from ingest import answers, local
+from ingest import answers
 from ingest.listing import DEFAULT, MOST
 from ingest.schemas import (
     BASE_ERROR,
@@ -254,16 +254,6 @@ _SOME_EVENTS = (
     f'"possibleDuplicate":false,"at":"2026-01-31T12:00:00.250Z"}}\n\n'
 )
 
-_FORBIDDEN = described(
-    "The request does not come straight from this machine.",
-    BASE_ERROR,
-    {
-        "elsewhere": base(local.NOT_LOCAL),
-        "forwarded": base(local.NOT_FORWARDED),
-        "host": base(local.NOT_THIS_HOST),
-        "page": base(local.NOT_THIS_PAGE),
-    },
-)
 _UNAVAILABLE = described(
     "The ledger does not answer just now, or none is configured (then without `Retry-After`).",
     BASE_ERROR,
@@ -284,14 +274,11 @@ def _faults(**sentences: str) -> Schema:
     )
 
 
-def _route(
-    name: str, summary: str, responses: Responses, parameters: list[Schema], *, guarded: bool = True
-) -> Schema:
-    refusals = {403: _FORBIDDEN, 503: _UNAVAILABLE} if guarded else {503: _UNAVAILABLE}
+def _route(name: str, summary: str, responses: Responses, parameters: list[Schema]) -> Schema:
     return {
         "operation_id": name,
         "summary": summary,
-        "responses": {**responses, **refusals},
+        "responses": {**responses, 503: _UNAVAILABLE},
         "openapi_extra": {"parameters": parameters} if parameters else None,
     }
 
@@ -326,7 +313,6 @@ CANCEL_ROUTE = _route(
         ),
     },
     [_ID_PARAMETER],
-    guarded=False,
 )
 EMAIL_ROUTE = _route(
     "getEmail",

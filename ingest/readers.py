@@ -1,6 +1,6 @@
 """What became of my email: `GET /email/{id}`, `/emails`, `/stats` and `/events`.
 
-They answer clients on this machine only, until there are API keys.
+Who may ask is the gate's matter.
 """
 
 import time
@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from gomail.email import is_id
 from gomail.settings import Settings
-from ingest import answers, listing, local, shown
+from ingest import answers, listing, shown
 from ingest.asking import ASKED, within
 from ingest.feed import Full
 from ingest.openapi_readers import EMAIL_ROUTE, EMAILS_ROUTE, EVENTS_ROUTE, STATS_ROUTE
@@ -21,15 +21,13 @@ from ingest.stream import EventStream
 
 def add_routes(app: FastAPI, settings: Settings) -> None:
     """Add the four routes."""
-    origins = frozenset(settings.ingest.allowed_origins)
-    Readers(origins, alert_after=settings.health.alert_after).add_routes(app)
+    Readers(alert_after=settings.health.alert_after).add_routes(app)
 
 
 class Readers:
-    """The routes of those who read; they know which other origins may, and when to alert."""
+    """The routes of those who read; they know when to alert."""
 
-    def __init__(self, allowed_origins: frozenset[str], *, alert_after: float) -> None:
-        self._allowed_origins = allowed_origins
+    def __init__(self, *, alert_after: float) -> None:
         self._alert_after = alert_after
 
     def add_routes(self, app: FastAPI) -> None:
@@ -50,7 +48,7 @@ class Readers:
         if email_id in {"send", "batch"}:
             # The neighbours' addresses, `POST /email/send` and `/batch`, with the wrong method.
             raise HTTPException(405, headers={"Allow": "POST"})
-        memory = self._memory(request)
+        memory = _memory(request)
         if not is_id(email_id):
             _unknown()
         note = memory.notes.get(email_id)
@@ -61,7 +59,7 @@ class Readers:
 
     async def emails(self, request: Request) -> Response:
         """Emails, newest first, a page at a time."""
-        memory = self._memory(request)
+        memory = _memory(request)
         asked = listing.emails(request.query_params.multi_items())
         if not isinstance(asked, listing.Listing):
             return answers.faulty(asked)
@@ -76,7 +74,7 @@ class Readers:
 
     async def stats(self, request: Request) -> Response:
         """Counts, what each dispatch process says of its providers, and alerts."""
-        memory = self._memory(request)
+        memory = _memory(request)
         now = time.time_ns() // 1_000_000
         stats = await within(ASKED, memory.ledger.stats(now))
         notes = memory.notes
@@ -89,7 +87,7 @@ class Readers:
 
     async def events(self, request: Request) -> Response:
         """What happens from now on, or since an event, as server-sent events."""
-        memory = self._memory(request)
+        memory = _memory(request)
         asked = listing.events(
             request.query_params.multi_items(), request.headers.get("last-event-id")
         )
@@ -103,18 +101,12 @@ class Readers:
             return answers.faulty({"after": f"after {listing.NOT_OURS}"})
         return EventStream(memory.feed, reader, memory.log)
 
-    def _memory(self, request: Request) -> Memory:
-        """The ledger's parts, for whom they may be shown."""
-        client = request.client.host if request.client else None
-        reason = local.refusal(
-            client, request.scope["headers"], allowed_origins=self._allowed_origins
-        )
-        if reason:
-            raise HTTPException(403, reason)
-        memory = parts_of(request).memory
-        if memory is None:
-            raise HTTPException(503, answers.NO_LEDGER)
-        return memory
+
+def _memory(request: Request) -> Memory:
+    memory = parts_of(request).memory
+    if memory is None:
+        raise HTTPException(503, answers.NO_LEDGER)
+    return memory
 
 
 def _unknown() -> NoReturn:

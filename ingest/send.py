@@ -16,7 +16,8 @@ from uuid_utils import uuid7
 from gomail.email import Email, Faults, NotAnEmail, has_forbidden_characters
 from ingest import answers
 from ingest.bodies import whole
-from ingest.idempotency import BadKey, fingerprint, key_of
+from ingest.gate import barred, caller
+from ingest.idempotency import BadKey, fingerprint, key_of, of_caller
 from ingest.judging import Judge
 from ingest.openapi import SEND_REQUEST, SEND_RESPONSES
 from ingest.parts import Parts, parts_of
@@ -80,7 +81,9 @@ class _Keyed:
     fingerprint: str
 
 
-def _asked(raw: bytes, request: Request, judge: Judge, now: int) -> Email | _Keyed | Response:
+def _asked(  # noqa: PLR0911 - one for each kind of fault
+    raw: bytes, request: Request, judge: Judge, now: int
+) -> Email | _Keyed | Response:
     try:
         given = orjson.loads(raw)
         if judge.is_too_large(raw, given):
@@ -94,9 +97,14 @@ def _asked(raw: bytes, request: Request, judge: Judge, now: int) -> Email | _Key
         return answers.bad_key()
     if not isinstance(timeless, Email):
         return answers.faulty(timeless if isinstance(email, Email) else email)
+    by = caller(request)
+    if faults := barred(by, timeless):
+        return answers.faulty(faults)
     if has_forbidden_characters(timeless.body):
         return answers.forbidden_characters()
-    return timeless if key is None else _Keyed(email, key, fingerprint(timeless))
+    if key is None:
+        return timeless
+    return _Keyed(email, of_caller(key, by), fingerprint(timeless))
 
 
 def _ready(parts: Parts, email: Email | Faults, message_id: str, now: int) -> Ready | Response:

@@ -53,6 +53,7 @@ def for_sandbox(settings: Settings, sandbox: str, smtp_port: int) -> dict[str, A
         ConfigurationError: a provider sends by SMTP, and the sandbox takes none.
     """
     kept = settings.model_dump(mode="json", exclude={"queues", "providers"})
+    kept["ingest"]["keys_file"] = ""  # this machine's clients need none
     payloads = kept["payloads"] | payloads_at(sandbox)
     providers = {
         name: _at_sandbox(name, provider, sandbox, smtp_port)
@@ -68,6 +69,7 @@ def defaults_for_sandbox(sandbox: str) -> dict[str, Any]:
         "providers": {"ses": {"endpoint_url": sandbox}, "sendgrid": {"base_url": sandbox}},
         "payloads": payloads_at(sandbox),
         "aws": {"region": REGION},
+        "ingest": {"keys_file": ""},
     }
 
 

@@ -23,7 +23,7 @@ def settings(*, ledger: str = "", **ingest: object) -> Settings:
         providers={"ses": {}},
         aws={"region": "eu-west-1"},
         # Short, so that a queue that refuses for good costs no test the time of a second round.
-        ingest={"web_client": "", "enqueue_timeout": 0.5, **ingest},
+        ingest={"web_client": "", "keys_file": "", "enqueue_timeout": 0.5, **ingest},
         ledger={"url": ledger},
     )
 

@@ -1,15 +1,14 @@
 """Which other origins may call the API from a browser: the configured ones."""
 
-from starlette.testclient import TestClient
-
 from ingest.app import create_app
+from tests.ingest.ledgers import local_client
 from tests.ingest.scripted import ScriptedQueue, email, settings
 
 PAGE = "https://mail.example.com"
 
 
 def open_client(*origins):
-    return TestClient(
+    return local_client(
         create_app(settings(allowed_origins=list(origins)), queue=ScriptedQueue().open)
     )
 

@@ -5,7 +5,6 @@ import logging
 from types import SimpleNamespace
 
 import pytest
-from starlette.testclient import TestClient
 
 from gomail.errors import QueueUnavailable
 from gomail.queue import QueueInfo
@@ -64,7 +63,7 @@ def queue():
 
 @pytest.fixture
 def client(queue):
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         yield client
 
 
@@ -87,7 +86,7 @@ def test_it_is_ready_when_a_queue_can_be_reached(client):
 
 def test_it_is_not_ready_when_no_queue_can_be_reached(queue):
     queue.size = QueueUnavailable("down")
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         response = client.get("/health/ready")
 
     assert response.status_code == 503

@@ -4,11 +4,11 @@ import asyncio
 import json
 
 import pytest
-from starlette.testclient import TestClient
 
 from gomail.email import decode
 from ingest import answers, limits
 from ingest.app import create_app
+from tests.ingest.ledgers import local_client
 from tests.ingest.scripted import ScriptedQueue, settings, settle
 
 NOT_JSON = b'{"errors":{"base":"Could not decode JSON body"}}'
@@ -28,7 +28,8 @@ def exchange(messages, headers=()):
         "method": "POST",
         "path": "/email/send",
         "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in headers],
+        "headers": [(b"host", b"localhost"), *((k.encode(), v.encode()) for k, v in headers)],
+        "client": ("127.0.0.1", 50_000),
     }
 
     async def receive():
@@ -87,7 +88,7 @@ def test_a_request_is_larger_than_the_limit_by_its_attachments_only():
     file = {"filename": "a.bin", "content": "AAAA" * 75_000}
     given = {"fromEmail": "shop@example.com", "toEmail": "ada@example.org", "body": "Hello."}
     queue = ScriptedQueue()
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         with_file = client.post("/email/send", json={"email": given | {"attachments": [file]}})
         without = client.post("/email/send", json={"email": given | {"body": "x" * 300_000}})
 
@@ -98,7 +99,7 @@ def test_a_request_is_larger_than_the_limit_by_its_attachments_only():
 def test_large_requests_have_a_bound_of_memory_together(monkeypatch):
     monkeypatch.setattr(limits, "MOST_LARGE_BYTES", 300_000)
     queue = ScriptedQueue()
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         fits = client.post("/email/send", content=b"x" * 290_000)
         too_many = client.post("/email/send", content=b"x" * 310_000)
         fits_again = client.post("/email/send", content=b"x" * 290_000)
@@ -112,7 +113,7 @@ def test_slashes_that_a_client_escapes_are_not_counted():
     given = {"fromEmail": "shop@example.com", "toEmail": "ada@example.org", "body": "Hello."}
     raw = json.dumps({"email": given | {"attachments": [file]}}).replace("//", "\\/\\/")
     queue = ScriptedQueue()
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         response = client.post("/email/send", content=raw)
 
     assert response.status_code == 200

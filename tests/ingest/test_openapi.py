@@ -2,7 +2,6 @@
 
 import pytest
 from jsonschema import Draft202012Validator
-from starlette.testclient import TestClient
 
 from gomail.email import Email, read
 from gomail.email.more import MORE
@@ -22,7 +21,7 @@ def queue():
 
 @pytest.fixture
 def client(queue):
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         yield client
 
 
@@ -81,7 +80,7 @@ def test_an_unavailable_queue_is_described(client, queue, paths):
 def test_answers_to_probes_validate(size):
     queue = ScriptedQueue()
     queue.size = size
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         paths = client.get("/openapi.json").json()["paths"]
         for path in ("/health/live", "/health/ready"):
             response = client.get(path)
@@ -94,16 +93,16 @@ def test_exactly_the_statuses_that_occur_are_described(paths):
         path: sorted(one["responses"]) for path, by in paths.items() for one in by.values()
     }
     assert described == {
-        "/email/send": ["200", "400", "409", "422", "503"],
-        "/email/batch": ["200", "207", "400", "409", "422", "503"],
-        "/email/{id}": ["200", "403", "404", "503"],
-        "/email/{id}/cancel": ["200", "404", "409", "503"],
-        "/emails": ["200", "403", "422", "503"],
-        "/stats": ["200", "403", "503"],
-        "/events": ["200", "403", "422", "503"],
-        "/dead-letters": ["200", "403", "422", "503"],
-        "/dead-letters/{id}": ["200", "403", "404", "503"],
-        "/dead-letters/redrive": ["200", "400", "403", "404", "422", "503"],
+        "/email/send": ["200", "400", "401", "403", "409", "422", "429", "503"],
+        "/email/batch": ["200", "207", "400", "401", "403", "409", "422", "429", "503"],
+        "/email/{id}": ["200", "401", "403", "404", "429", "503"],
+        "/email/{id}/cancel": ["200", "401", "403", "404", "409", "429", "503"],
+        "/emails": ["200", "401", "403", "422", "429", "503"],
+        "/stats": ["200", "401", "403", "429", "503"],
+        "/events": ["200", "401", "403", "422", "429", "503"],
+        "/dead-letters": ["200", "401", "403", "422", "429", "503"],
+        "/dead-letters/{id}": ["200", "401", "403", "404", "429", "503"],
+        "/dead-letters/redrive": ["200", "400", "401", "403", "404", "422", "429", "503"],
         "/health/live": ["200"],
         "/health/ready": ["200", "503"],
     }

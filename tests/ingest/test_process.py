@@ -129,7 +129,7 @@ def test_what_was_queued_is_known_after_the_process_has_ended(api, sandbox, tmp_
 
 def test_a_request_under_way_is_answered_before_the_process_ends(api):
     body = json.dumps(email()).encode()
-    lines = ["POST /email/send HTTP/1.1", "Host: x", "Expect: 100-continue"]
+    lines = ["POST /email/send HTTP/1.1", "Host: localhost", "Expect: 100-continue"]
     head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode()
     address = urlsplit(api.url)
     with socket.create_connection((address.hostname, address.port), timeout=30) as connection:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from gomail.email import decode, wire_fields
 from ingest.app import create_app
+from tests.ingest.ledgers import local_client
 from tests.ingest.scripted import ScriptedQueue, settings
 
 HOLDS_CLIENT = effort(
@@ -107,7 +107,7 @@ def queue():
 
 @pytest.fixture(scope="module")
 def client(queue):
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         yield client
 
 

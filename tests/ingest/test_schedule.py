@@ -185,15 +185,6 @@ def test_what_nobody_knows_is_a_404(client, id_):
     assert base(cancel(client, id_)) == (404, answers.NO_SUCH_EMAIL)
 
 
-def test_whoever_may_send_may_call_back(ledger, queue):
-    elsewhere = {"client": ("192.0.2.7", 50_000), "base_url": "http://mail.example.com"}
-    with local_client(app_over(ledger, queue), **elsewhere) as client:
-        id_ = send(client, HOUR).json()["messageId"]
-
-        assert cancel(client, id_).status_code == 200
-        assert client.get(f"/email/{id_}").status_code == 403
-
-
 def test_a_ledger_that_does_not_answer_leaves_it_open(client, ledger):
     id_ = send(client, HOUR).json()["messageId"]
     ledger.down = {"cancel"}

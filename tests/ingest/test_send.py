@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from starlette.testclient import TestClient
 
 from gomail.email import decode, wire_fields
 from gomail.errors import QueueRefused, QueueUnavailable
 from gomail.queue import Fault
 from ingest.app import create_app
 from tests.ingest import scripted
+from tests.ingest.ledgers import local_client
 from tests.ingest.scripted import Q1, Q2, ScriptedQueue, email, settings
 
 UUID7 = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -25,7 +25,7 @@ def queue():
 
 @pytest.fixture
 def client(queue):
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         yield client
 
 
@@ -157,7 +157,7 @@ def test_the_limit_is_on_the_whole_body(client, size, status):
 
 def test_what_outgrows_the_smallest_queue_by_escaping_is_a_400(queue):
     queue.size = 2_000
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         short = client.post("/email/send", json=email(body="x" * 600))
         escaped = client.post("/email/send", json=email(body="ä" * 600))
 
@@ -167,7 +167,7 @@ def test_what_outgrows_the_smallest_queue_by_escaping_is_a_400(queue):
 
 def test_a_queue_that_will_not_tell_its_size_has_the_default(queue):
     queue.size = QueueRefused("no", code="AccessDenied")
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         response = client.post("/email/send", json=email(body="ä" * 90_000))
 
     assert response.status_code == 200
@@ -253,7 +253,7 @@ def test_a_bug_has_the_shape_of_errors(queue):
     async def bug():
         raise RuntimeError("secret")
 
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with local_client(app, raise_server_exceptions=False) as client:
         response = client.get("/bug")
 
     assert response.status_code == 500
@@ -271,7 +271,7 @@ def test_no_log_line_holds_an_address_or_a_body(client, queue, caplog):
 
 
 def test_the_queue_is_closed_at_the_end(queue):
-    with TestClient(create_app(settings(), queue=queue.open)):
+    with local_client(create_app(settings(), queue=queue.open)):
         assert not queue.closed
 
     assert queue.closed

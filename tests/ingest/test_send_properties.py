@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from gomail.email import decode, wire_fields
 from ingest.app import create_app
+from tests.ingest.ledgers import local_client
 from tests.ingest.scripted import FIELDS, ScriptedQueue, settings
 
 KNOWN = ["fromEmail", "fromName", "toEmail", "toName", "subject", "body"]
@@ -36,7 +36,7 @@ def queue():
 
 @pytest.fixture(scope="module")
 def client(queue):
-    with TestClient(create_app(settings(), queue=queue.open)) as client:
+    with local_client(create_app(settings(), queue=queue.open)) as client:
         yield client
 
 

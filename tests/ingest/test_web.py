@@ -1,10 +1,10 @@
 """The web client at `/`, its policy and its settings."""
 
 import pytest
-from starlette.testclient import TestClient
 
 from ingest.app import create_app
 from ingest.web import NOT_BUILT, page_config
+from tests.ingest.ledgers import local_client
 from tests.ingest.scripted import ScriptedQueue, email, settings
 
 
@@ -20,7 +20,7 @@ def folder(tmp_path):
 @pytest.fixture
 def client(folder):
     app = create_app(settings(web_client=str(folder)), queue=ScriptedQueue().open)
-    with TestClient(app) as client:
+    with local_client(app) as client:
         yield client
 
 
@@ -67,7 +67,7 @@ def test_a_post_to_a_page_is_a_404(client):
 
 def test_a_client_that_is_not_built_says_how_to_build_it(tmp_path):
     app = create_app(settings(web_client=str(tmp_path / "dist")), queue=ScriptedQueue().open)
-    with TestClient(app) as client:
+    with local_client(app) as client:
         page, other = client.get("/"), client.get("/other")
 
     assert (page.status_code, page.text) == (404, NOT_BUILT)
@@ -75,7 +75,7 @@ def test_a_client_that_is_not_built_says_how_to_build_it(tmp_path):
 
 
 def test_without_a_client_the_root_is_a_404():
-    with TestClient(create_app(settings(web_client=""), queue=ScriptedQueue().open)) as client:
+    with local_client(create_app(settings(web_client=""), queue=ScriptedQueue().open)) as client:
         assert client.get("/").json() == {"errors": {"base": "Not Found"}}
 
 
