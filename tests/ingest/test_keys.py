@@ -73,7 +73,8 @@ def base(response):
 def test_each_route_asks_for_its_scope_and_no_other_key_will_do(house, method, path, scope):
     own, admin = house.key(scope), house.key(Scope.ADMIN)
     others = house.key(*(set(Scope) - {scope, Scope.ADMIN}))
-    with house.client() as client:
+    # The queue of this house cannot be browsed, which is a 500 of whoever came in.
+    with house.client(raise_server_exceptions=False) as client:
         refused = client.request(method, path, headers=bearing(others))
         passed = [client.request(method, path, headers=bearing(one)) for one in (own, admin)]
 
