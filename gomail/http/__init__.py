@@ -1,6 +1,6 @@
 """HTTP of the hot path: a port, and two transports behind it.
 
-`FastTransport` is a client of our own, a third of aiohttp's cost; `AiohttpTransport` is the widely
+`FastTransport` is a client of our own, a fifth to a third of aiohttp's cost; `AiohttpTransport` is the widely
 used one. A process opens what its settings name (`gomail.http.opening`).
 """
 
