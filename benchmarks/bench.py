@@ -72,13 +72,14 @@ def write(results: Results) -> None:
         + ", ".join(f"{name} {value}" for name, value in results["machine"].items())
         + ".",
         *(report.markdown(table) for table in tables(results)),
+        report.standin_cost(results["modes"]),
         *(f"- {note.partition(':' + chr(10))[0]}" for note in results["notes"]),
         *(f"![{path.stem}](plots/{path.name})" for path in drawn),
     ]
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
-    figures = "\n\n".join(parts)
+    figures = "\n\n".join(filter(None, parts))
     PAGE.write_text(f"{before}{START}\n\n{figures}\n\n{END}{after}", encoding="utf-8")
 
 
@@ -114,7 +115,8 @@ def main(arguments: list[str]) -> int:
     """
     options = _options(arguments)
     results, complete = measure(options, Progress())
-    print("\n\n".join(report.text(table) for table in tables(results)))
+    shown = [report.text(table) for table in tables(results)]
+    print("\n\n".join(filter(None, [*shown, report.standin_cost(results["modes"])])))
     for note in results["notes"]:
         print(f"note: {note}")
     if options.json:

@@ -208,6 +208,22 @@ def distances(runs: Sequence[Run], expected: dict[str, tuple[float, float]]) -> 
     return found
 
 
+def standin_cost(modes: Modes) -> str:
+    """What the stand-in took beside what was measured; empty where nothing was drained."""
+    runs = modes.get("drain", [])
+    costs = [
+        f"{cost:.0f} µs {way}"
+        for way, tls in (("plain", False), ("with TLS", True))
+        if (cost := median(runs, "standin_us", tls=tls)) is not None
+    ]
+    busiest = max((run["standin_busy"] for run in runs if "standin_busy" in run), default=0.0)
+    if not costs:
+        return ""
+    return (
+        f"The stand-in took {', '.join(costs)} a message; its core was {busiest:.0%} busy at most."
+    )
+
+
 Table = list[list[str]]
 """The first row is the head."""
 

@@ -78,6 +78,18 @@ def test_a_peer_far_from_its_reference_is_to_be_explained():
     assert found[0].startswith("aio, plain: 950 µs")
 
 
+def test_the_cost_of_the_stand_in_is_told_plain_and_with_tls():
+    runs = [
+        {"tls": False, "standin_us": 31.0, "standin_busy": 0.4},
+        {"tls": True, "standin_us": 62.0, "standin_busy": 0.3},
+    ]
+
+    said = report.standin_cost({"drain": runs})
+
+    assert "31 µs plain, 62 µs with TLS a message" in said
+    assert "40% busy" in said
+
+
 def test_the_tables_fit_a_terminal():
     runs = [drained("gomail aiohttp", 100_000, 10_000), drained("threads", 1, 1)]
     longest = {**runs[0], "case": "paced 100/s, pause"}
