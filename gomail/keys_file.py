@@ -153,7 +153,7 @@ def _writing(path: Path) -> Iterator[list[Key]]:
     try:
         folder = os.open(path.absolute().parent, os.O_RDONLY)
     except OSError as error:
-        raise ConfigurationError(_sentence(path, error)) from None
+        raise ConfigurationError(f"{path}: its folder cannot be read ({error.strerror})") from None
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         keys = list(listed(path))
