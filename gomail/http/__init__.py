@@ -1,7 +1,7 @@
 """HTTP of the hot path: a port, and two transports behind it.
 
-`FastTransport` is a client of our own, a fifth to a third of aiohttp's cost; `AiohttpTransport` is the widely
-used one. A process opens what its settings name (`gomail.http.opening`).
+`FastTransport` is a client of our own, at a fifth to a third of aiohttp's cost; `AiohttpTransport`
+is the widely used one. A process opens what its settings name (`gomail.http.opening`).
 """
 
 from gomail.http.fast import FastTransport
