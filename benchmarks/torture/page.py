@@ -1,0 +1,87 @@
+"""What the suite saw, as the table and the picture of `docs/reliability.md`."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import matplotlib as mpl
+
+from benchmarks.machine import machine
+from benchmarks.routing import COLOURS, GREY, STYLE
+from benchmarks.torture.play import Report
+
+mpl.use("svg")
+from matplotlib import pyplot as plt
+
+DOCS = Path(__file__).parents[2] / "docs"
+START, END = "<!-- figures: make torture -->", "<!-- end of figures -->"
+HEAD = (
+    "| scenario | load | faults injected | promised | no answer | accepted | lost "
+    "| duplicates, flagged / seen | dead letters | time to recover | memory, files | kept |"
+)
+
+
+def row(report: Report) -> str:
+    """One line of the table."""
+    if report.skipped:
+        return f"| {report.title} | {' | ' * 10}not played: {report.skipped} |"
+    faults = ", ".join(f"{count} × {what}" for what, count in report.faults.items()) or "none"
+    cells = [
+        report.title,
+        report.load,
+        faults,
+        f"{report.promised:,}",
+        f"{report.unanswered:,}",
+        f"{report.accepted:,}",
+        f"{report.lost:,}",
+        f"{report.flagged} / {report.seen}",
+        f"{report.dead:,}",
+        f"{report.recovery:.0f} s",
+        report.grown,
+        "no: " + "; ".join(text.split("\n")[0][:100] for text in report.problems)
+        if report.problems
+        else "yes",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def table(reports: Sequence[Report]) -> str:
+    """All of them."""
+    return "\n".join([HEAD, "|---" * 12 + "|", *map(row, reports)])
+
+
+def write(reports: Sequence[Report], scale: float) -> None:
+    """Put the table on the page, between its markers."""
+    page = DOCS / "reliability.md"
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(START)
+    _, _, after = rest.partition(END)
+    told = f"Scale {scale:g}, on {datetime.now(UTC):%Y-%m-%d}, {machine()['cores']} cores."
+    page.write_text(f"{before}{START}\n{told}\n\n{table(reports)}\n{END}{after}", encoding="utf-8")
+
+
+def draw(report: Report, path: Path) -> None:
+    """Memory over time, a line for each process."""
+    colours = [GREY, *COLOURS.values()]
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots()
+        for name, colour in zip(report.samples[0][1], colours, strict=False):
+            times = [at for at, _ in report.samples]
+            axes.plot(
+                times,
+                [by[name][0] for _, by in report.samples],
+                color=colour,
+                linewidth=1.2,
+                label=name,
+            )
+        axes.set_xlim(0, report.samples[-1][0])
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("seconds")
+        axes.set_ylabel("resident memory, MB")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        figure.savefig(path, metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+        plt.close(figure)
+    drawn = path.read_text(encoding="utf-8")
+    drawn = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.1f}", drawn)
+    path.write_text(re.sub(r" +$", "", drawn, flags=re.MULTILINE), encoding="utf-8")

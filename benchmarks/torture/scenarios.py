@@ -1,0 +1,307 @@
+"""The scenarios: each does harm while mail comes in, mends it, and says how often it did what.
+
+A scenario is a function of the ground and the seconds it has. When it returns, all is mended.
+"""
+
+import random
+import resource
+import shutil
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.torture.client import recipient
+from benchmarks.torture.ground import LATENCY, Ground, has_redis, is_sound, ledger_size
+from tests.e2e.scene import SHORT
+
+Harm = Callable[[Ground, float], Counter[str]]
+SEED = 7
+CALM = {"send_timeout": 5, "visibility_timeout": 20, "drain_timeout": 7}
+"""Settings where no send may be cut off because the machine is busy."""
+REFUSED_EVERY = 100
+"""Of so many recipients one is refused for good."""
+MOST_REQUESTS = 100_000
+_UNAUTHORISED, _FORBIDDEN = 401, 403
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What is done, and under which circumstances."""
+
+    title: str
+    harm: Harm
+    seconds: float = 25.0
+    """At scale 1."""
+    rate: float = 60.0
+    """Emails a second."""
+    workers: int = 2
+    redis: bool = False
+    """The ledger is a Redis server."""
+    dispatch: Mapping[str, Any] = field(default_factory=lambda: SHORT)
+    providers: Mapping[str, Any] = field(default_factory=dict)
+    may_double: bool = True
+    """Duplicates are allowed as long as they are flagged."""
+    buries: bool = False
+    """Every `REFUSED_EVERY`th email ends as a dead letter."""
+    samples: bool = False
+    """Memory is drawn."""
+    impossible: Callable[[], str] = str
+    """Why this machine cannot play it; empty where it can."""
+
+
+def kills(on: Ground, seconds: float) -> Counter[str]:
+    """SIGKILL: one or several at once, back after up to two seconds."""
+    return _kill(on, seconds, ["worker", "worker", "API", "queue service"])
+
+
+def redis_kills(on: Ground, seconds: float) -> Counter[str]:
+    """The same, and Redis with them."""
+    return _kill(on, seconds, ["worker", "worker", "API", "queue service", "Redis"])
+
+
+def _kill(on: Ground, seconds: float, names: list[str]) -> Counter[str]:
+    choice = random.Random(SEED)
+    until, done = time.monotonic() + seconds, Counter[str]()
+    first = choice.sample(names, len(names))  # everybody's turn comes, however short it is
+    while time.monotonic() < until:
+        victims = [first.pop()] if first else choice.sample(names, choice.choice((1, 1, 1, 2)))
+        places = [choice.randrange(len(on.workers)) for victim in victims if victim == "worker"]
+        for victim in victims:
+            _victim(on, victim, places).kill()
+            done[f"kill {victim}"] += 1
+        time.sleep(choice.uniform(0, 2))
+        if "queue service" in victims:
+            on.open_queues()
+        if "Redis" in victims and on.redis:
+            on.redis.start()
+        if "API" in victims:
+            on.open_door()
+        for place in set(places):
+            on.replace_worker(place)
+        time.sleep(choice.uniform(0.5, 2))
+    return done
+
+
+def _victim(on: Ground, name: str, places: list[int]) -> Any:
+    if name == "worker":
+        return on.workers[places[0]]
+    return {"API": on.door, "queue service": on.queues, "Redis": on.redis}[name]
+
+
+def freeze(on: Ground, seconds: float) -> Counter[str]:
+    """A worker stops in the middle of its sends until others have had its mail, then goes on."""
+    for provider in ("ses", "sendgrid"):
+        on.break_(provider, latency=0.3)
+    until, done = time.monotonic() + seconds, Counter[str]()
+    place = 0
+    while not done or time.monotonic() < until:
+        time.sleep(2)
+        on.workers[place].tell(signal.SIGSTOP)
+        time.sleep(SHORT["visibility_timeout"] + 3)
+        on.workers[place].tell(signal.SIGCONT)
+        done[f"stop worker for {SHORT['visibility_timeout'] + 3} s"] += 1
+        place = (place + 1) % len(on.workers)
+    on.heal()
+    return done
+
+
+QUEUE_FAULTS: Mapping[str, Mapping[str, Any]] = {
+    "500 to 30 %": {"error_rate": 0.3, "status": 500},
+    "503 to all": {"error_rate": 1, "status": 503},
+    "throttle 30 %": {"throttle_rate": 0.3},
+    "1 s slow": {"latency": 1},
+    "half of a batch fails": {"partial_failure_rate": 0.5},
+    "reset 20 %": {"reset_rate": 0.2},
+    "all of them": {
+        "error_rate": 0.1,
+        "throttle_rate": 0.1,
+        "reset_rate": 0.1,
+        "partial_failure_rate": 0.2,
+        "latency": 0.2,
+    },
+}
+
+
+def queue_faults(on: Ground, seconds: float) -> Counter[str]:
+    """The queue service has one trouble after the other, then all at once."""
+    done = Counter[str]()
+    for name, switches in QUEUE_FAULTS.items():
+        on.break_("sqs", **switches)
+        time.sleep(seconds / len(QUEUE_FAULTS))
+        done[name] += 1
+    on.heal()
+    return done
+
+
+def provider_faults(on: Ground, seconds: float) -> Counter[str]:
+    """Both providers have everything that providers have, a little."""
+    refused = [recipient(number) for number in range(0, MOST_REQUESTS, REFUSED_EVERY)]
+    for provider in ("ses", "sendgrid"):
+        on.break_(
+            provider,
+            latency=LATENCY,
+            reset_rate=0.01,
+            hang_rate=0.005,
+            accept_then_reset_rate=0.01,
+            garbage_rate=0.01,
+            refuse_to=refused,
+        )
+    time.sleep(seconds)
+    on.until_empty()  # the refused ones among what still waits must be refused, too
+    met = on.faults_met()
+    on.heal()
+    return met
+
+
+DEPLOYS = 8
+"""At scale 1."""
+
+
+def deploys(on: Ground, seconds: float) -> Counter[str]:
+    """A new worker begins, an old one is told to end: nobody gets anything twice."""
+    done = Counter[str]()
+    until = time.monotonic() + seconds
+    while done["SIGTERM worker"] < DEPLOYS or time.monotonic() < until:
+        place = done["SIGTERM worker"] % len(on.workers)
+        old = on.workers[place]
+        on.replace_worker(place)
+        status = old.ends(signal.SIGTERM)
+        assert status == 0, f"the old worker ended with {status}: {old.said[-2_000:]}"
+        done["SIGTERM worker"] += 1
+        if done["SIGTERM worker"] % 4 == 0:
+            on.door.ends(signal.SIGTERM)
+            on.open_door()
+            done["SIGTERM API"] += 1
+    return done
+
+
+def full_disk(on: Ground, seconds: float) -> Counter[str]:
+    """No file of a process that has the ledger may grow any further."""
+    time.sleep(seconds / 5)
+    full = ledger_size(on.folder)
+    for process in on.survivors().values():
+        process.limit(resource.RLIMIT_FSIZE, full)
+    time.sleep(seconds * 3 / 5)
+    for process in on.survivors().values():
+        process.limit(resource.RLIMIT_FSIZE, None)
+    time.sleep(seconds / 5)
+    assert is_sound(on.folder), "the ledger's file is damaged"
+    return Counter({f"no file over {full // 1024} kB": 1})
+
+
+def few_files(on: Ground, seconds: float) -> Counter[str]:
+    """256 files a process: slow providers want more connections, idle clients take the API's."""
+    for process in on.survivors().values():
+        process.limit(resource.RLIMIT_NOFILE, 256)
+    for provider in ("ses", "sendgrid"):
+        on.break_(provider, latency=2)
+    time.sleep(seconds / 2)
+    host, port = on.address.removeprefix("http://").split(":")
+    with ExitStack() as idle:
+        for _ in range(300):
+            idle.enter_context(socket.create_connection((host, int(port)), timeout=30))
+        time.sleep(seconds / 4)
+    time.sleep(seconds / 4)
+    for process in on.survivors().values():
+        process.limit(resource.RLIMIT_NOFILE, None)
+    on.heal()
+    return Counter({"limit of 256": 1, "idle connections to the API": 300})
+
+
+def no_names(on: Ground, seconds: float) -> Counter[str]:
+    """SES has a name that nobody knows: SendGrid carries everything."""
+    time.sleep(seconds)
+    on.until_empty()
+    took = on.by_provider()
+    assert not took["ses"], took
+    return Counter({"unknown name": 1})
+
+
+def bad_keys(on: Ground, seconds: float) -> Counter[str]:
+    """Credentials end in the middle: SES's, SendGrid's, both, the queues'; then they are mended."""
+    bad: Mapping[str, Mapping[str, Any]] = {
+        "ses": {"error_rate": 1, "status": _FORBIDDEN, "error_code": "ExpiredTokenException"},
+        "sendgrid": {"error_rate": 1, "status": _UNAUTHORISED},
+    }
+    done = Counter[str]()
+    for names in (["ses"], ["sendgrid"], ["ses", "sendgrid"]):
+        for name in names:
+            on.break_(name, latency=LATENCY, **bad[name])
+        time.sleep(seconds / 5)
+        on.heal()
+        done[f"bad key at {' and '.join(names)}"] += 1
+        time.sleep(seconds / 10)
+    on.break_("sqs", error_rate=1, status=_FORBIDDEN)
+    time.sleep(seconds / 10)
+    on.heal()
+    return done + Counter({"403 from the queues": 1})
+
+
+def soak(_on: Ground, seconds: float) -> Counter[str]:
+    """No fault at all, for longer."""
+    time.sleep(seconds)
+    return Counter()
+
+
+def clock_jumps(_on: Ground, _seconds: float) -> Counter[str]:
+    """Needs a clock that can be moved for single processes."""
+    raise NotImplementedError
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "kills": Scenario(title="SIGKILL of workers, API and queue service, seeded order", harm=kills),
+    "redis-kills": Scenario(
+        title="the same with a Redis ledger, Redis too",
+        harm=redis_kills,
+        redis=True,
+        impossible=lambda: "" if has_redis() else "no redis-server on this machine",
+    ),
+    "freeze": Scenario(title="SIGSTOP beyond the visibility timeout, SIGCONT", harm=freeze),
+    "queue-faults": Scenario(title="the queue service fails", harm=queue_faults, seconds=28),
+    "provider-faults": Scenario(
+        title="providers reset, hang, answer garbage, refuse", harm=provider_faults, buries=True
+    ),
+    "deploys": Scenario(title="deploys", harm=deploys, dispatch=CALM, may_double=False),
+    "full-disk": Scenario(
+        title="full disk under the ledger", harm=full_disk, dispatch=CALM, may_double=False
+    ),
+    "few-files": Scenario(
+        title="256 file descriptors",
+        harm=few_files,
+        rate=150,
+        workers=1,
+        dispatch=CALM | {"max_in_flight": 1_000},
+    ),
+    "no-names": Scenario(
+        title="DNS fails for SES",
+        harm=no_names,
+        dispatch=CALM,
+        providers={"ses": {"endpoint_url": "http://ses.invalid:4579"}},
+        may_double=False,
+    ),
+    "bad-keys": Scenario(
+        title="credentials end in the middle", harm=bad_keys, dispatch=CALM, may_double=False
+    ),
+    "clock-jumps": Scenario(
+        title="the clock jumps by an hour",
+        harm=clock_jumps,
+        impossible=lambda: (
+            "moving a process's clock needs libfaketime"
+            + (", which is here but not made use of yet" if shutil.which("faketime") else "")
+        ),
+    ),
+    "soak": Scenario(
+        title="soak",
+        harm=soak,
+        seconds=120,
+        rate=150,
+        dispatch=CALM,
+        may_double=False,
+        samples=True,
+    ),
+}
