@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from gomail import answers_page, dead_letters_cli, keys_cli, settings_page
+from gomail import answers_page, dead_letters_cli, forget_command, keys_cli, settings_page
 from gomail.errors import GomailError
 from gomail.local.smoke import smoke as run_smoke
 from gomail.local.up import up as run_up
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(dead_letters_cli.app)
 app.add_typer(keys_cli.app)
+app.command()(forget_command.forget)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag

@@ -16,6 +16,9 @@ from typing import Protocol
 from gomail.errors import GomailError
 from gomail.outcome import OutcomeClass
 
+ERASED = "erased"
+"""What stands for an address that was to be forgotten. No address has no @."""
+
 
 class LedgerUnavailable(GomailError):
     """The ledger is slow, full, locked or down; mail goes on without it."""
@@ -479,6 +482,17 @@ class Ledger(Protocol):
         """Forget up to `limit` each of emails queued before a time, old events and old keys.
 
         One that is still to be sent is not old. Answers how many things were forgotten.
+        """
+        ...
+
+    async def forget(self, address: str, *, limit: int) -> int:
+        """Erase an address, in whatever ASCII case, from up to `limit` emails; answers how many.
+
+        Whoever calls this repeats it until it answers 0: only then is the address gone, from live
+        events too. An email keeps its id, state, times, provider, attempts and counts; `ERASED`
+        stands for the address, under which it is found no more; its metadata are gone, and so is
+        each detail that quotes the address. Details told of it later are not kept. One that is
+        scheduled stays as it is: its message needs the address.
         """
         ...
 

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from gomail.ledger import (
+    ERASED,
     Cancellation,
     Claim,
     Due,
@@ -48,6 +49,8 @@ MOST_PENDING = 10_000
 MOST_EVENTS = 500_000
 PRUNE_STEP = 100
 """Emails forgotten in one transaction; intents wait for it."""
+EVENTS_STEP = 5_000
+"""Events looked through in one transaction."""
 
 
 class SqliteLedger:
@@ -219,6 +222,37 @@ class SqliteLedger:
                 book, before, limit=limit, max_events=self._most_events
             )
         )
+
+    async def forget(self, address: str, *, limit: int) -> int:
+        """Erase an address from up to `limit` emails, in small transactions; how many.
+
+        It is overwritten in the file, not only unlinked there.
+        """
+        wanted = sqlite_housekeeping.folded(address)
+        if wanted == ERASED:
+            return 0
+        erased = 0
+        for start in range(0, limit, PRUNE_STEP):
+            count = await self._forget(wanted, limit=min(PRUNE_STEP, limit - start))
+            erased += count
+            if not count:
+                break
+        if not erased:
+            await self._forget_events(wanted)
+        return erased
+
+    async def _forget(self, address: str, *, limit: int) -> int:
+        return await self._writer.ask(
+            lambda book: sqlite_housekeeping.forget(book, address, limit=limit), durable=True
+        )
+
+    async def _forget_events(self, address: str) -> None:
+        after: int | None = 0
+        while after is not None:
+            ask = partial(
+                sqlite_housekeeping.forget_events, address=address, after=after, limit=EVENTS_STEP
+            )
+            after = await self._writer.ask(ask)
 
     async def close(self) -> None:
         """Write what is pending and let go of the file."""

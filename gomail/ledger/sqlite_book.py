@@ -8,7 +8,7 @@ write lock: no other process can change the same emails meanwhile.
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -44,7 +44,8 @@ _CANCELABLE = frozenset({Status.SCHEDULED.value, Status.QUEUED.value, Status.RET
 _LOAD = """
 SELECT json_group_array(json_array(
          number, id, status, provider, attempts, doubts, open_since, open_doubtful, open_owner,
-         updated_at, code, detail, queued_at, redriven_at))
+         updated_at, code, detail, queued_at, redriven_at,
+         to_email = 'erased' OR from_email = 'erased' OR instr(about, '"erased":true') > 0))
   FROM emails WHERE id IN (SELECT value FROM json_each(?))
 """
 _INSERT_EMAIL = "INSERT INTO emails VALUES {}"
@@ -98,6 +99,8 @@ class _Email:
     detail: str = ""
     queued_at: int = 0
     redriven_at: int = 0
+    erased: bool | None = False
+    """Whether an address of it was to be forgotten; a detail may quote it."""
     provider_before: str = ""
     new: tuple[str, str, About | None] | None = None
     """From, to and more of an email that is not in the file yet."""
@@ -334,6 +337,8 @@ class Book:
             record.to_email,
             record.about,
         )
+        if email.erased and record.detail:
+            record = replace(record, detail="")
         number, doubtful = record.number, record.possible_duplicate
         if record.provider:
             attempt = self._outcome(email, record)

@@ -1,7 +1,11 @@
 """What the ledger's file forgets, a little at a time, so that intents do not wait for it long."""
 
 import sqlite3
+from typing import Any
 
+import orjson
+
+from gomail.ledger import ERASED
 from gomail.ledger.sqlite_book import Book
 
 # An email that is still to be sent is not old, however long ago it was taken.
@@ -10,6 +14,35 @@ SELECT number FROM emails INDEXED BY emails_by_time
  WHERE queued_at < ? AND coalesce(json_extract(about, '$.send_at'), 0) < ?
    AND NOT EXISTS (SELECT 1 FROM schedule WHERE email = number AND body IS NOT NULL)
  ORDER BY queued_at LIMIT ?
+"""
+
+# UNION ALL ends at the limit, UNION would read them all; an email that comes twice is erased twice.
+_EMAILS_OF = """
+SELECT number, queued_at, to_email, about FROM emails
+ WHERE to_email = :address AND status <> 'scheduled'
+ UNION ALL
+SELECT number, queued_at, to_email, about FROM emails
+ WHERE from_email = :address AND status <> 'scheduled'
+ UNION ALL
+SELECT number, queued_at, to_email, about FROM recipients CROSS JOIN emails ON number = email
+ WHERE address = :address AND status <> 'scheduled'
+ LIMIT :limit
+"""
+# SQLite's lower() knows ASCII alone, as `folded` does; 'erased' is the port's `ERASED`.
+_ERASE_EMAIL = """
+UPDATE emails SET
+       from_email = iif(from_email = :address, 'erased', from_email),
+       to_email = iif(to_email = :address, 'erased', to_email),
+       detail = iif(instr(lower(detail), :address), '', detail),
+       about = :about
+ WHERE number = :number
+"""
+_ERASE_ATTEMPTS = """
+UPDATE attempts SET detail = '' WHERE email = :number AND instr(lower(detail), :address)
+"""
+_ERASE_EVENTS = """
+UPDATE events SET detail = ''
+ WHERE sequence > ? AND sequence <= ? AND instr(lower(detail), ?)
 """
 
 
@@ -50,3 +83,54 @@ def _prune_events(connection: sqlite3.Connection, before: int, limit: int, max_e
     surplus = min(newest - max_events, oldest + limit - 1)
     last = min(max(old or 0, surplus), newest - 1)
     return connection.execute("DELETE FROM events WHERE sequence <= ?", (last,)).rowcount
+
+
+def folded(address: str) -> str:
+    """Lower case, of ASCII letters only, as the file compares addresses."""
+    return "".join(each.lower() if each.isascii() else each for each in address)
+
+
+def forget(book: Book, address: str, *, limit: int) -> int:
+    """Erase a folded address from at most `limit` emails that are not scheduled; how many."""
+    book.write()
+    connection = book.connection
+    # What is erased is overwritten in the file, too.
+    connection.execute("PRAGMA secure_delete = ON")
+    rows = connection.execute(_EMAILS_OF, {"address": address, "limit": limit}).fetchall()
+    emails = {number: rest for number, *rest in rows}
+    for number, (queued_at, first, about) in emails.items():
+        more = about and _without(orjson.loads(about), address)
+        values = {"number": number, "address": address}
+        packed = orjson.dumps(more).decode() if more else None
+        connection.execute(_ERASE_EMAIL, values | {"about": packed})
+        connection.execute(_ERASE_ATTEMPTS, values)
+        if more:
+            to = ERASED if folded(first) == address else folded(first)
+            connection.execute("DELETE FROM recipients WHERE email = ?", (number,))
+            connection.executemany(
+                "INSERT OR IGNORE INTO recipients VALUES (?, ?, ?)",
+                [(other, queued_at, number) for other in more["recipients"] if folded(other) != to],
+            )
+    connection.execute("PRAGMA secure_delete = OFF")
+    return len(emails)
+
+
+def _without(about: dict[str, Any], address: str) -> dict[str, Any]:
+    """`erased` is for `sqlite_book`: no detail of this email is to be kept from now on."""
+    others = [ERASED if folded(each) == address else each for each in about["recipients"]]
+    return {**about, "recipients": others, "metadata": [], "erased": True}
+
+
+def forget_events(book: Book, address: str, after: int, *, limit: int) -> int | None:
+    """Empty details that quote a folded address, in the next `limit` events.
+
+    Answers where to go on; None at the end.
+    """
+    book.write()
+    oldest = book.connection.execute("SELECT min(sequence) FROM events").fetchone()[0] or 0
+    after = max(after, oldest - 1)
+    newest = book.connection.execute("SELECT max(sequence) FROM events").fetchone()[0] or 0
+    book.connection.execute("PRAGMA secure_delete = ON")
+    book.connection.execute(_ERASE_EVENTS, (after, after + limit, address))
+    book.connection.execute("PRAGMA secure_delete = OFF")
+    return after + limit if after + limit < newest else None

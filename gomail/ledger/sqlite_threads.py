@@ -35,6 +35,8 @@ LARGEST_TRANSACTION = 256
 GATHER = 0.005
 """Seconds from one transaction's start to the next's: under load many works share one, and a work
 that comes alone does not wait."""
+FEW = 4
+"""Works: a transaction of fewer says that there is little to gather, and the next begins at once."""
 LINGER = 0.01
 """Seconds that works which can wait are kept for others; far below a caller's patience."""
 
@@ -165,6 +167,7 @@ class Writer(_Worker):
     def __init__(self, name: str, open_file: Open, *, most_pending: int) -> None:
         self._closing = False
         self._begun = 0.0
+        self._gather = 0.0
         super().__init__(name, open_file, most_pending=most_pending)
 
     def _take(self) -> list[Work] | None:
@@ -174,12 +177,13 @@ class Writer(_Worker):
         if first is None:
             return None
         works = [first]
-        if (early := self._begun + GATHER - time.monotonic()) > 0:
+        if (early := self._begun + self._gather - time.monotonic()) > 0:
             time.sleep(early)  # not woken for each of the works that come meanwhile
         self._take_more(works)
         if not self._closing and all(each.urgency is Urgency.SOON for each in works):
             self._take_more(works, wait=LINGER)
         self._begun = time.monotonic()
+        self._gather = GATHER if len(works) >= FEW else 0.0
         return works
 
     def _take_more(self, works: list[Work], *, wait: float = 0) -> None:

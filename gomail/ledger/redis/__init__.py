@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gomail.ledger import (
+    ERASED,
     SET_BACK,
     Cancellation,
     Claim,
@@ -56,6 +57,8 @@ REPORT_LIFE = 30_000
 """Milliseconds for which a process counts as living after a report."""
 PRUNE_STEP = 100
 """Emails forgotten in one go; other callers get their turn in between."""
+EVENTS_STEP = 500
+"""Events looked through in one go."""
 BODIES = 10
 """Scheduled emails in one call; each brings a message of up to a queue's limit."""
 
@@ -237,6 +240,31 @@ class RedisLedger:
             emails, events, passed = emails + gone, events + told, passed + kept
             if not (gone or told or kept):
                 return emails + events
+
+    async def forget(self, address: str, *, limit: int) -> int:
+        """Erase an address from up to `limit` emails, in short steps; how many."""
+        wanted = wire.folded(address)
+        if wanted == ERASED:
+            return 0
+        erased = 0
+        for index in ("to", "from"):
+            passed, more = 0, True
+            while more and erased < limit:
+                step = min(PRUNE_STEP, limit - erased)
+                answer = await self._server.run("forget", (index, wanted, step, passed))
+                gone, kept = answer
+                erased, passed, more = erased + gone, passed + kept, gone + kept > 0
+        if not erased:
+            await self._forget_events(wanted)
+        return erased
+
+    async def _forget_events(self, address: str) -> None:
+        start = "-"
+        while True:
+            last: bytes = await self._server.run("forget_events", (address, start, EVENTS_STEP))
+            if not last:
+                return
+            start = f"({last.decode()}"
 
     async def close(self) -> None:
         """Write what is pending and let go of the server."""

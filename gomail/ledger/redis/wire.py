@@ -168,7 +168,7 @@ def _attempt(row: Sequence[Any]) -> Attempt:
 def page(which: Filter, after: str | None, limit: int, scan: int) -> Row | list[Any]:
     """A question for `page.lua`."""
     wanted = [
-        (name, field, _folded(value))
+        (name, field, folded(value))
         for name, field, value in (
             ("to", _TO, which.to_email),
             ("from", _FROM, which.from_email),
@@ -187,7 +187,7 @@ def page(which: Filter, after: str | None, limit: int, scan: int) -> Row | list[
     ]  # fmt: skip
 
 
-def _folded(value: str) -> str:
+def folded(value: str) -> str:
     """Lower case as Lua does it: ASCII letters only."""
     return value.encode("utf-8", "replace").lower().decode()
 

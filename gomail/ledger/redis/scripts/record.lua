@@ -51,10 +51,24 @@ local function note(attempts, provider, number, kind, code, detail, provider_id,
   return number, flag
 end
 
+-- Whether an address of it was to be forgotten: no detail told later is kept, it may quote it.
+local function is_erased(row)
+  if row[FROM] == ERASED or row[TO] == ERASED then
+    return true
+  end
+  for _, other in ipairs(row[ABOUT] and row[ABOUT][RECIPIENTS] or {}) do
+    if other == ERASED then
+      return true
+    end
+  end
+  return false
+end
+
 for _, record in ipairs(input) do
   local id, status, at, provider, number, kind, code, detail, provider_id, started, duration, flag,
     queued_at, from, to, about = unpack(record)
   local row = load(id) or create(id, queued_at, from, to, about)
+  detail = is_erased(row) and '' or detail
   if provider == '' then
     number, provider = 0, row[PROVIDER]
   else
