@@ -21,11 +21,22 @@ from ingest import answers
 
 NOT_BUILT = "The web client is not built yet: run `make setup`, then start the API again.\n"
 
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+PREVIEW = "/preview.html"
+PREVIEW_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; "
+    "script-src 'sha256-ucpXbnLtT54Y6chjq5pfNFj69V0vfTvfRgFDDMlWJp4='; "
+    "style-src 'unsafe-inline'; img-src data: https:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'"
+)
+"""Of the page in which the HTML of an email is shown. It has an origin of its own, may run the one
+script that this hash names, and frames what is shown as something that may run none at all."""
+
 _HEADERS = {
-    # The preview of an email inherits it: that has styles of its own, and images if a person wants.
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: https:; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'self'",
+    "Content-Security-Policy": PAGE_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     # Revalidated each time (files carry an ETag), so that a new build shows at once.
@@ -71,7 +82,10 @@ class Pages:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(_HEADERS)
+                if scope["path"] == PREVIEW:
+                    headers["Content-Security-Policy"] = PREVIEW_POLICY
             await send(message)
 
         try:

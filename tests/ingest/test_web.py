@@ -1,11 +1,18 @@
 """The web client at `/`, its policy and its settings."""
 
+import base64
+import hashlib
+import re
+from pathlib import Path
+
 import pytest
 
 from ingest.app import create_app
-from ingest.web import NOT_BUILT, page_config
+from ingest.web import NOT_BUILT, PAGE_POLICY, page_config
 from tests.ingest.ledgers import local_client
 from tests.ingest.scripted import ScriptedQueue, email, settings
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -28,12 +35,34 @@ def client(folder):
 def test_pages_run_nothing_from_elsewhere_and_stand_in_no_frame(client, path):
     headers = client.get(path).headers
 
-    assert headers["content-security-policy"] == (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: https:; "
-        "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-    )
+    assert headers["content-security-policy"] == PAGE_POLICY
+    assert "unsafe" not in PAGE_POLICY
+    assert PAGE_POLICY.startswith("default-src 'none'; ")
+    assert "frame-ancestors 'none'" in PAGE_POLICY
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_the_preview_may_run_its_own_script_and_nothing_else(client, folder):
+    page = (ROOT / "web/public/preview.html").read_text()
+    (folder / "preview.html").write_text(page)
+
+    policy = client.get("/preview.html").headers["content-security-policy"]
+
+    [script] = re.findall("<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    directives = dict(one.strip().partition(" ")[::2] for one in policy.split(";"))
+    assert directives["script-src"] == f"'sha256-{digest}'"
+    assert directives["sandbox"] == "allow-scripts"
+    assert directives["default-src"] == "'none'"
+    assert directives["frame-ancestors"] == "'self'"
+    # Where the API does not serve it, the page says the same of itself, as far as a page can.
+    [own] = re.findall(r'http-equiv="Content-Security-Policy"\s+content="([^"]+)"', page)
+    said = dict(one.strip().partition(" ")[::2] for one in own.split(";"))
+    assert said.items() == directives.items() - {
+        ("sandbox", "allow-scripts"),
+        ("frame-ancestors", "'self'"),
+    }
 
 
 def test_the_page_is_at_the_root(client):

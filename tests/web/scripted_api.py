@@ -1,7 +1,7 @@
 """A server of the built client whose API answers what a test says, and tells events as it says.
 
-It serves the files under a strict Content-Security-Policy: a page that needs more than its own
-files fails here.
+It serves the files under the policies of the real API: a page that needs more than they allow
+fails here.
 """
 
 import json
@@ -19,11 +19,8 @@ from threading import Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: https:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+from ingest.web import PAGE_POLICY, PREVIEW, PREVIEW_POLICY
+
 # Longer than any test waits for its browser; a forgotten gate ends instead of hanging.
 PATIENCE_SECONDS = 60
 LOOK_SECONDS = 0.02
@@ -210,7 +207,8 @@ class Handler(SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def end_headers(self) -> None:
-        self.send_header("content-security-policy", POLICY)
+        policy = PREVIEW_POLICY if self.path == PREVIEW else PAGE_POLICY
+        self.send_header("content-security-policy", policy)
         super().end_headers()
 
     def log_message(self, *_: Any) -> None:

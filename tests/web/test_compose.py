@@ -215,15 +215,25 @@ def test_the_preview_runs_no_script_and_loads_nothing(open_page: Page, api: Scri
         "<img src='https://images.example/a.png' onerror=\"parent.postMessage(1, '*')\">"
         "<meta http-equiv='refresh' content='0; url=https://images.example/b'>"
         "<form action='https://images.example/c'><button>Go</button></form>"
-        "<a href='https://images.example/d'>link</a>",
+        "<a href='https://images.example/d'>link</a>"
+        "<a href='https://images.example/e' target='_top'>link</a>"
+        "<style>@import 'https://images.example/f'; p { font-weight: 900 }</style>"
+        "<svg onload=\"parent.postMessage(1, '*')\"></svg>"
+        "<iframe src='https://images.example/g'></iframe>"
+        "<iframe srcdoc=\"<script>top.postMessage(1, '*')</script>\"></iframe>",
     )
-    shown = page.frame_locator("iframe")
+    outer = page.frame_locator("iframe")
+    shown = outer.frame_locator("iframe")
     expect(shown.locator("p")).to_have_css("color", "rgb(1, 2, 3)")
     shown.get_by_role("button").click()
-    shown.get_by_role("link").click()
+    for link in shown.get_by_role("link").all():
+        link.click()
     expect(shown.locator("p")).to_have_text("before")
 
-    assert page.locator("iframe").get_attribute("sandbox") == ""
+    expect(shown.locator("p")).to_have_css("font-weight", "900")
+
+    assert page.locator("iframe").get_attribute("sandbox") == "allow-scripts"
+    assert outer.locator("iframe").get_attribute("sandbox") == ""
     assert page.title() == "gomail"
     assert len(page.context.pages) == 1
     assert asked == []
@@ -241,7 +251,7 @@ def test_an_inline_image_is_named_by_its_cid_and_shown(page: Page, api: Scripted
     page.get_by_label("Show inline").check()
     expect(files(page)).to_contain_text(['<img src="cid:logo.png">'])
     write_html(page, '<img alt="" src="cid:logo.png">')
-    image = page.frame_locator("iframe").locator("img")
+    image = page.frame_locator("iframe").frame_locator("iframe").locator("img")
     expect(image).to_have_js_property("naturalWidth", 1)
     send(page)
 

@@ -74,7 +74,7 @@ def test_an_invoice_of_7_mb_with_an_inline_logo_goes_to_three_people(stage, page
     page.get_by_label("Show inline").check()
     page.get_by_role("tab", name="HTML").click()
     control(page, "HTML body").fill('<p style="color: teal">See <img alt="" src="cid:logo.png">')
-    preview = page.frame_locator("iframe")
+    preview = page.frame_locator("iframe").frame_locator("iframe")
     expect(preview.locator("p")).to_have_css("color", "rgb(0, 128, 128)")
     expect(preview.locator("img")).to_have_js_property("naturalWidth", 1)
 

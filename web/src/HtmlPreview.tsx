@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react'
+import { useCallback, useEffect, useRef, useState } from 'react'
 import type { Attachment } from './attachments'
 import { dataUrl } from './contents'
 import { hasRemoteImages, namedImages, previewDocument } from './preview'
@@ -6,7 +6,10 @@ import { hasRemoteImages, namedImages, previewDocument } from './preview'
 // Long enough for the next key, short enough to look live.
 const PAUSE_MS = 250
 
-/** What the HTML looks like, in a frame that can run nothing and knows nothing of this page. */
+/**
+ * What the HTML looks like. It is handed to a page whose policy is its own, in a frame that knows
+ * nothing of this one; there it is shown in a frame that can run nothing at all.
+ */
 export function HtmlPreview({ html, attachments }: { html: string; attachments: readonly Attachment[] }) {
   const [remoteImages, setRemoteImages] = useState(false)
   const [shown, setShown] = useState('')
@@ -22,6 +25,10 @@ export function HtmlPreview({ html, attachments }: { html: string; attachments: 
       clearTimeout(timer)
     }
   }, [html, attachments, remoteImages])
+  const frame = useRef<HTMLIFrameElement>(null)
+  // To whoever is in the frame: its origin is like no other, and the policy lets in preview.html only.
+  const hand = useCallback(() => frame.current?.contentWindow?.postMessage(shown, '*'), [shown])
+  useEffect(hand, [hand])
   return (
     <div className="preview">
       <div className="field-head">
@@ -38,10 +45,12 @@ export function HtmlPreview({ html, attachments }: { html: string; attachments: 
         )}
       </div>
       <iframe
+        ref={frame}
         title="Preview of the HTML body"
-        sandbox=""
+        src="preview.html"
+        sandbox="allow-scripts"
         referrerPolicy="no-referrer"
-        srcDoc={shown}
+        onLoad={hand}
       />
     </div>
   )
