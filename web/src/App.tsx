@@ -1,5 +1,6 @@
 import { ComposeForm } from './ComposeForm'
 import type { Config } from './config'
+import { ForgetKey, KeyPanel } from './KeyPanel'
 import { Submits } from './Submits'
 
 export function App({ config }: { config: Config }) {
@@ -14,6 +15,7 @@ export function App({ config }: { config: Config }) {
             <p>Transactional email through a durable queue and whichever provider is healthy.</p>
           </div>
         </div>
+        <ForgetKey />
         {sandboxMailbox && (
           <nav aria-label="Sandbox">
             <a href={sandboxMailbox} target="_blank" rel="noreferrer" title="Opens in a new tab">
@@ -22,6 +24,7 @@ export function App({ config }: { config: Config }) {
           </nav>
         )}
       </header>
+      <KeyPanel />
       <main>
         <ComposeForm config={config} />
         <Submits />

@@ -4,12 +4,14 @@ import { base64 } from './contents'
 import { Copy } from './Copy'
 import { asCurl, isLeftOut } from './curl'
 import { completed, type Draft } from './email'
+import { useAccess } from './store'
 
 /** The request of the form, for a shell. */
 export function CurlPanel({ apiBase, draft }: { apiBase: string; draft: Draft }) {
   const contents = useShown(draft.attachments)
   const leftOut = draft.attachments.filter(({ file }) => isLeftOut(file))
-  const command = asCurl(apiBase, completed(draft), contents)
+  const { held } = useAccess()
+  const command = asCurl(apiBase, completed(draft), contents, { withKey: held })
   const pre = useRef<HTMLPreElement>(null)
   return (
     <div className="curl">

@@ -80,7 +80,7 @@ function sort(errors: Record<string, unknown>, { status, retryAfter }: RawAnswer
     if (placeOf(name)) {
       refusal.fields[name] = sentence
     } else if (name === 'base') {
-      refusal.above.push(status === 503 ? withAdvice(sentence, retryAfter) : sentence)
+      refusal.above.push(status === 503 || status === 429 ? withAdvice(sentence, retryAfter) : sentence)
     } else {
       refusal.above.push(sentence.includes(name) ? sentence : `${name}: ${sentence}`)
     }

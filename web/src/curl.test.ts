@@ -13,6 +13,15 @@ function run(command: string): { address: string; body: unknown } {
   return { address: address!, body: JSON.parse(body.join('\n')) }
 }
 
+test('the key comes from a variable of the shell', () => {
+  const command = asCurl(api, { ...emptyDraft, body: 'x' }, [], { withKey: true })
+  const script = `GOMAIL_KEY=gm_secret; curl() { printf '%s\\n' "$@"; }\n${command}`
+
+  const told = execFileSync('/bin/sh', ['-c', script]).toString().split('\n')
+
+  expect(told).toContain('authorization: Bearer gm_secret')
+})
+
 test.each([
   ["a ' quote and '\\'' more"],
   ['$(touch /tmp/x) `touch /tmp/x` $HOME ${HOME} !!'],

@@ -12,16 +12,25 @@ export const MOST_SHOWN = 2048
  * heredoc in which nothing is expanded.
  *
  * @param contents in base64, of the files that are not left out.
+ * @param options `withKey`: the API wants a key, which is in the shell's variable GOMAIL_KEY.
  */
-export function asCurl(apiBase: string, draft: Draft, contents: readonly string[]): string {
+export function asCurl(
+  apiBase: string,
+  draft: Draft,
+  contents: readonly string[],
+  { withKey = false }: { withKey?: boolean } = {},
+): string {
   const shown = draft.attachments.map(({ file }, index) =>
     isLeftOut(file) ? `(base64 of ${file.name}, ${size(file.size)}, is left out here)` : (contents[index] ?? ''),
   )
   // Lines of JSON begin with a space or a bracket, so that none of them ends the heredoc.
   const json = visible(JSON.stringify(toRequest(draft, shown), null, 2))
+  // In double quotes, so that the shell puts the key in: it is not for a screen or a history.
+  const key = withKey ? [`  --header "authorization: Bearer $GOMAIL_KEY" \\`] : []
   return [
     `curl --request POST ${quoted(`${apiBase}/email/send`)} \\`,
     `  --header 'content-type: application/json' \\`,
+    ...key,
     `  --data-binary @- <<'EMAIL'`,
     json,
     'EMAIL',

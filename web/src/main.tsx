@@ -3,6 +3,7 @@
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { Provider } from 'react-redux'
+import { ApiKey, tabStorage } from './apiKey'
 import { App } from './App'
 import { ConfigError, loadConfig } from './config'
 import { createStore } from './store'
@@ -14,9 +15,10 @@ const fetch = window.fetch.bind(window)
 
 try {
   const config = await loadConfig(fetch, document.baseURI)
+  const key = new ApiKey(config.apiBase, tabStorage())
   root.render(
     <StrictMode>
-      <Provider store={createStore({ apiBase: config.apiBase, fetch })}>
+      <Provider store={createStore({ apiBase: config.apiBase, fetch, key })}>
         <App config={config} />
       </Provider>
     </StrictMode>,

@@ -3,6 +3,7 @@
 import { act, render, waitFor } from '@testing-library/react'
 import { userEvent } from '@testing-library/user-event'
 import { Provider } from 'react-redux'
+import { ApiKey } from './apiKey'
 import { App } from './App'
 import type { Config } from './config'
 import { createStore } from './store'
@@ -10,6 +11,7 @@ import { createStore } from './store'
 interface Request {
   url: string
   body: unknown
+  headers: Headers
   resolve: (response: Response) => void
   reject: (error: Error) => void
 }
@@ -57,19 +59,22 @@ class ScriptedServer {
   /** What `GET /email/{id}` answers; an id that is not here is 404. */
   readonly emails: Record<string, unknown> = {}
   readonly read: string[] = []
+  /** The `Authorization` of everything that was read. */
+  readonly keys = new Set<string | null>()
   /** What `GET /events` answers instead of a stream. */
   refusal: (() => Response) | null = null
 
   fetch = (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
     const url = new URL(String(input))
     if (init?.method === 'POST') return this.#post(url, init)
+    this.keys.add(new Headers(init?.headers).get('authorization'))
     return Promise.resolve(url.pathname === '/events' ? this.#open(url, init) : this.#email(url))
   }
 
   #post(url: URL, init: RequestInit): Promise<Response> {
     return new Promise<Response>((resolve, reject) => {
       const body: unknown = init.body ? JSON.parse(String(init.body)) : null
-      this.requests.push({ url: url.href, body, resolve, reject })
+      this.requests.push({ url: url.href, body, headers: new Headers(init.headers), resolve, reject })
     })
   }
 
@@ -133,10 +138,11 @@ const apiBase = 'https://api.example.com'
 export function openPage(changes: Partial<Config> = {}) {
   const config = { apiBase, maxAttachmentBytes: 1000, sandboxMailbox: null, ...changes }
   const server = new ScriptedServer()
+  const key = new ApiKey(apiBase, window.sessionStorage)
   render(
-    <Provider store={createStore({ apiBase, fetch: server.fetch })}>
+    <Provider store={createStore({ apiBase, fetch: server.fetch, key })}>
       <App config={config} />
     </Provider>,
   )
-  return { server, user: userEvent.setup() }
+  return { server, key, user: userEvent.setup() }
 }

@@ -2,7 +2,9 @@
 
 import { configureStore, isPlain } from '@reduxjs/toolkit'
 import { useDispatch, useSelector } from 'react-redux'
+import { access } from './access'
 import { api, type Connection } from './api'
+import type { Access } from './apiKey'
 import { Follower } from './follower'
 import { getEmail, openEvents, type Server } from './server'
 import { submits, type Submit } from './submits'
@@ -13,8 +15,12 @@ export function createStore(server: Server) {
     read: (id) => getEmail(server, id),
   })
   const extraArgument: Connection = { server, follower, uploads: new Map() }
-  return configureStore({
-    reducer: { [api.reducerPath]: api.reducer, [submits.name]: submits.reducer },
+  const store = configureStore({
+    reducer: {
+      [access.name]: access.reducer,
+      [api.reducerPath]: api.reducer,
+      [submits.name]: submits.reducer,
+    },
     middleware: (defaults) =>
       defaults({
         thunk: { extraArgument },
@@ -24,6 +30,10 @@ export function createStore(server: Server) {
         },
       }).concat(api.middleware),
   })
+  const show = (now: Access) => store.dispatch(access.actions.changed(now))
+  show(server.key.access)
+  server.key.watch(show)
+  return store
 }
 
 type Store = ReturnType<typeof createStore>
@@ -31,6 +41,10 @@ type State = ReturnType<Store['getState']>
 
 export function useSubmits(): Submit[] {
   return useSelector((state: State) => state.submits)
+}
+
+export function useAccess(): Access {
+  return useSelector((state: State) => state.access)
 }
 
 export const useStoreDispatch = useDispatch.withTypes<Store['dispatch']>()

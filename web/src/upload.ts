@@ -20,6 +20,7 @@ export function upload(
   url: string,
   body: Blob,
   { signal, onProgress }: Watch,
+  headers: Record<string, string> = {},
 ): Promise<RawAnswer | null | typeof CALLED_OFF> {
   if (signal.aborted) return Promise.resolve(CALLED_OFF)
   return new Promise((resolve) => {
@@ -48,6 +49,7 @@ export function upload(
     request.open('POST', url)
     request.setRequestHeader('content-type', 'application/json')
     request.setRequestHeader('accept', 'application/json')
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value)
     request.send(body)
   })
 }
