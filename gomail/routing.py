@@ -32,8 +32,9 @@ BATCH = 10
 LONE_PROBE_AFTER = 30.0
 """Seconds without a probe after which even a lone message is one."""
 RECENT = 10
-MOST_BEHIND = 1_000.0
-"""Messages: what a provider is behind its share beyond this is forgotten."""
+MOST_BEHIND = 400.0
+"""Messages: a provider that is further behind its share is no little later but slow, and gets no
+room from the others."""
 LOOK_INTERVAL = 0.1
 """Seconds between two looks at mail that hardly suits those that have room."""
 ALL_OF_IT = 0.99
@@ -357,8 +358,8 @@ class Router:
 
         Those that are ready share the parts of those that are not: beside a dead provider the
         others must be able to carry all the mail. With a backlog all rooms are full, and whoever
-        settles a little sooner gets a little more: so who is behind its share may have more in
-        hand, up to a quarter, and who is ahead less.
+        settles a little sooner gets a little more: so who is a little behind its share may have
+        more in hand, up to a quarter, and who is ahead less.
         """
         ready = self.ready(now)
         if way not in ready:
@@ -366,6 +367,8 @@ class Router:
         weights = sum(one.weight for one in ready)
         part = self.most_room * len(self.exits) * way.weight / weights
         lent = max(-part / 4, min(part / 4, way.behind))
+        if abs(way.behind) >= MOST_BEHIND:
+            lent = 0.0
         return max(FIRST_ROOM, int(part + lent))
 
     def release(self, names: Iterable[str]) -> None:
