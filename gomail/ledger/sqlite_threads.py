@@ -36,7 +36,7 @@ GATHER = 0.005
 """Seconds from one transaction's start to the next's: under load many works share one, and a work
 that comes alone does not wait."""
 FEW = 4
-"""Works: a transaction of fewer says that there is little to gather, and the next begins at once."""
+"""Works: after a transaction of fewer there is little to gather, and the next begins at once."""
 LINGER = 0.01
 """Seconds that works which can wait are kept for others; far below a caller's patience."""
 
