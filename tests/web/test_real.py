@@ -8,6 +8,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from gomail import keys_file
+from gomail.keys import Key, Scope
 from tests.e2e.scene import SHORT, ask, scene
 from tests.web.pages import control, fill, lines, send
 
@@ -93,6 +95,50 @@ def test_an_invoice_of_7_mb_with_an_inline_logo_goes_to_three_people(stage, page
     assert files["logo.png"]["content_id"] == "logo.png"
     everybody = str([arrived["to"], arrived["cc"]])
     assert all(f"{who}@example.org" in everybody for who in ("ada", "ben", "archive"))
+
+
+def test_with_api_keys_the_page_asks_for_one_and_follows_an_upload_to_its_end(
+    stage, page, tmp_path, client_files
+):
+    keys = tmp_path / "keys.json"
+    scopes = frozenset({Scope.SEND, Scope.READ})
+    _, secret = keys_file.create(Key("", "console", "", scopes), keys)
+    stage.settle_down(
+        dispatch=SHORT,
+        ingest={"web_client": str(client_files), "keys_file": str(keys)},
+        payloads={"bucket": "emails", "endpoint_url": f"{stage.cloud}/s3"},
+    )
+    addresses = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.goto(stage.api())
+    stage.worker()
+    fill(page)
+    page.get_by_label("Files to attach").set_input_files(
+        [{"name": "invoice.pdf", "mimeType": "application/pdf", "buffer": INVOICE}]
+    )
+    send(page)
+    key = page.get_by_label("Key", exact=True)
+    expect(key).to_be_focused()
+
+    key.fill("gm_wrong")
+    page.get_by_role("button", name="Use key").click()
+    expect(page.get_by_role("alert")).to_contain_text("does not take this key")
+    key.fill(secret)
+    key.press("Enter")
+
+    expect(lines(page).first).to_contain_text(
+        re.compile("Sent via (SES|SendGrid)"), timeout=PATIENCE_MILLISECONDS
+    )
+    page.reload()
+    fill(page)
+    send(page)
+    expect(lines(page).first).to_contain_text(
+        re.compile("Sent via (SES|SendGrid)"), timeout=PATIENCE_MILLISECONDS
+    )
+    assert not any(secret in address for address in addresses)
+    page.get_by_role("button", name="Forget API key").click()
+    send(page)
+    expect(key).to_be_focused()
 
 
 def test_a_scheduled_email_is_called_back_from_its_line(stage, page):
