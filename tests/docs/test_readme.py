@@ -15,7 +15,7 @@ import sys
 
 import pytest
 
-from gomail import cli
+from gomail import cli, keys_file
 from tests.docs.pages import ROOT, blocks, commands, text
 from tests.local.running import command, plain_environment, up
 
@@ -23,6 +23,7 @@ README = text("README.md")
 CURL = next(line for line in commands(README) if line.startswith("curl "))
 MAKE = [line for line in commands(README) if line.startswith("make")]
 CONFIG = ".venv/bin/python -m gomail config"
+KEY = next(line for line in commands(README) if " keys create " in line)
 PROCESSES = [
     ".venv/bin/uvicorn --factory --no-access-log ingest.app:create_app",
     ".venv/bin/python -m bytewax.run flows.dispatch",
@@ -30,7 +31,7 @@ PROCESSES = [
 
 
 def test_there_is_no_command_that_no_test_knows():
-    assert sorted(commands(README)) == sorted([*MAKE, CURL, CONFIG, *PROCESSES])
+    assert sorted(commands(README)) == sorted([*MAKE, CURL, CONFIG, KEY, *PROCESSES])
 
 
 def test_the_curl_is_answered_as_shown(tmp_path):
@@ -63,6 +64,21 @@ def test_config_shows_what_is_in_force_and_no_secret(tmp_path):
     assert "region: eu-west-1" in shown.said
     assert "# SENDGRID_API_KEY: set" in shown.said
     assert "SG.secret" not in shown.said
+
+
+def test_the_key_is_made_as_shown(tmp_path):
+    file = tmp_path / "keys.json"
+    environment = plain_environment() | {
+        "AWS_REGION": "eu-west-1",
+        "GOMAIL_INGEST__KEYS_FILE": str(file),
+    }
+
+    with command(*shlex.split(KEY)[3:], folder=tmp_path, environment=environment) as made:
+        assert made.ends() == 0
+
+    [key] = keys_file.listed(file)
+    assert (key.name, key.scopes, key.senders) == ("shop", {"send"}, {"example.com"})
+    assert re.search(r"^gm_\S{40,}$", made.said, re.MULTILINE)
 
 
 def test_config_names_what_is_wrong_and_fails(tmp_path):
