@@ -34,6 +34,7 @@ from flows.settle import Settler, SettleSink
 from flows.stopping import Stop
 from flows.verdicts import Told, ViewSink, to_every_worker
 from flows.watch import Watch
+from gomail import logs
 from gomail.aws import find_credentials
 from gomail.errors import ConfigurationError
 from gomail.exits import Manners
@@ -79,10 +80,7 @@ def flow() -> Dataflow:
     """The dataflow of this process, built from `bytewax.yaml` and the environment."""
     try:
         settings = load()
-        logging.basicConfig(
-            level=settings.log_level,
-            format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        )
+        logs.set_up(settings.log_level, settings.log_format)
         parts = build(settings)
     except ConfigurationError as error:  # nothing has been received: the process does not start
         print(error, file=sys.stderr)  # noqa: T201 - for the person who starts it

@@ -340,6 +340,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severity that is logged."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="`text` for people, or `json`: a JSON object a line with `time`, `level`, "
+        "`logger`, `message` and perhaps `exception`. From INFO on neither holds an email address, "
+        "only its domain.",
+    )
 
     @model_validator(mode="before")
     @classmethod

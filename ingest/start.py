@@ -4,11 +4,11 @@ uvicorn prints the traceback of whatever a factory raises, and Starlette hands t
 traceback of whatever a lifespan raises; both would bury the sentences that say what to do.
 """
 
-import logging
 import sys
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gomail import logs
 from gomail.errors import ConfigurationError
 from gomail.settings import Settings, load
 
@@ -20,9 +20,7 @@ def settings_of_process() -> Settings:
     except ConfigurationError as error:
         print(error, file=sys.stderr)  # noqa: T201 - how to log is among the settings
         raise SystemExit(1) from None
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.set_up(settings.log_level, settings.log_format)
     return settings
 
 
