@@ -12,7 +12,7 @@ MODULES = web/node_modules/.package-lock.json
 CLIENT = web/dist/index.html
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup up smoke test check scenarios bench routing build lock clean
+.PHONY: help setup up smoke test check scenarios torture bench routing build lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -39,6 +39,9 @@ check: setup ## format, lint, types and import contracts: what CI checks
 
 scenarios: setup ## measure dispatch under load, outages and crashes (about two minutes)
 	$(BIN)/python -m benchmarks.scenarios $(ARGS)
+
+torture: setup ## harm everything while mail comes in and count the mail (ARGS="kills --scale 2")
+	@$(BIN)/python -m benchmarks.torture $(ARGS)
 
 bench: setup ## measure speed, latency and SQS requests against peers (ARGS="--quick" for a smoke test)
 	@$(BIN)/python -m benchmarks.bench $(ARGS)

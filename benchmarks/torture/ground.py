@@ -192,10 +192,14 @@ class Ground(Scene):
         met: Counter[str] = Counter()
         calls = ask("GET", f"{self.post}/calls")
         for name in PROVIDERS:
-            met["reset"] += calls[name]["reset"]
-            met["hung"] += calls[name]["hung"]
-            met["failed"] += sum(calls[name]["failed"].values())
+            met["reset, half of them after acceptance"] += calls[name]["reset"]
+            met["hang"] += calls[name]["hung"]
+            met["refuse"] += sum(calls[name]["failed"].values())
         return met
+
+    def said(self) -> list[str]:
+        """The lines that all processes have said."""
+        return [line for child in self.children for line in child.said.splitlines()]
 
     def survivors(self) -> dict[str, Process]:
         """What runs of ours, by name."""

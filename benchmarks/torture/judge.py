@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-MEMORY, FILES = 48.0, 48
+MEMORY, FILES = 48.0, 64
 """MB and open files by which a process may have grown: buffers, connections that are kept."""
 
 

@@ -1,13 +1,11 @@
 """What the suite saw, as the table and the picture of `docs/reliability.md`."""
 
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 
-from benchmarks.machine import machine
 from benchmarks.routing import COLOURS, GREY, STYLE
 from benchmarks.torture.play import Report
 
@@ -46,19 +44,21 @@ def row(report: Report) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def table(reports: Sequence[Report]) -> str:
+def table(rows: Iterable[str]) -> str:
     """All of them."""
-    return "\n".join([HEAD, "|---" * 12 + "|", *map(row, reports)])
+    return "\n".join([HEAD, "|---" * 12 + "|", *rows])
 
 
-def write(reports: Sequence[Report], scale: float) -> None:
-    """Put the table on the page, between its markers."""
+def write(report: Report, titles: Sequence[str]) -> None:
+    """Put its row on the page, between the markers; rows of others stay, in the order given."""
     page = DOCS / "reliability.md"
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    told = f"Scale {scale:g}, on {datetime.now(UTC):%Y-%m-%d}, {machine()['cores']} cores."
-    page.write_text(f"{before}{START}\n{told}\n\n{table(reports)}\n{END}{after}", encoding="utf-8")
+    old, _, after = rest.partition(END)
+    rows = {line.split("|")[1].strip(): line for line in old.splitlines() if line.startswith("| ")}
+    rows[report.title] = row(report)
+    told = table(rows[title] for title in titles if title in rows)
+    page.write_text(f"{before}{START}\n{told}\n{END}{after}", encoding="utf-8")
 
 
 def draw(report: Report, path: Path) -> None:

@@ -82,6 +82,8 @@ def _play(on: Ground, scenario: Scenario, seconds: float, report: Report) -> Non
     report.load = f"{scenario.rate:g}/s for {seconds + WARM_UP:.0f} s"
     _until_settled(on, client)
     report.recovery = time.monotonic() - healed
+    report.faults += scenario.afterwards(on)
+    on.heal()
     evidence = _look(on, client)
     _tell(report, evidence)
     buried = range(0, client.asked, REFUSED_EVERY) if scenario.buries else ()
