@@ -19,7 +19,7 @@ from gomail.email.reading import PLAIN
 
 INPUTS = int(os.environ.get("GOMAIL_FUZZ") or (10_000 if os.environ.get("CI") else 2_000))
 BOUND = 1.0
-"""Seconds; an input of a few kilobytes takes far less than a millisecond."""
+"""Seconds of CPU; an input of a few kilobytes takes far less than a millisecond."""
 
 FULL = Email(
     "shop@example.com",
@@ -101,14 +101,14 @@ bodies = changed_values() | changed_characters() | values.map(json.dumps) | st.t
 @example('{"v":1e400,"email":{}}')
 @example('{"v":1,"v":2,"email":{"body":"a","body":"b"}}')
 def test_whatever_lies_on_a_queue_is_a_message_or_unreadable(body: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
 
     with suppress(Unreadable):
         message = decode(body, queue_message_id="sqs-1")
         assert message.email.from_email
         encode(message)
 
-    assert time.perf_counter() - began < BOUND
+    assert time.thread_time() - began < BOUND
 
 
 def test_what_is_changed_above_is_readable_as_it_stands() -> None:
