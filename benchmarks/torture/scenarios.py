@@ -58,7 +58,7 @@ class Scenario:
 
 
 def kills(on: Ground, seconds: float) -> Counter[str]:
-    """SIGKILL: one or several at once, back after up to two seconds."""
+    """SIGKILL: all at once, then one or two, back after up to two seconds."""
     return _kill(on, seconds, ["worker", "worker", "API", "queue service"])
 
 
@@ -69,31 +69,36 @@ def redis_kills(on: Ground, seconds: float) -> Counter[str]:
 
 def _kill(on: Ground, seconds: float, names: list[str]) -> Counter[str]:
     choice = random.Random(SEED)
+    for provider in ("ses", "sendgrid"):
+        on.break_(provider, latency=0.3)  # so that there is mail in hand
     until, done = time.monotonic() + seconds, Counter[str]()
-    first = choice.sample(names, len(names))  # everybody's turn comes, however short it is
+    # All at once, then everybody's turn comes, however short it is.
+    first = [[name] for name in choice.sample(names, len(names))] + [names]
     while time.monotonic() < until:
-        victims = [first.pop()] if first else choice.sample(names, choice.choice((1, 1, 1, 2)))
-        places = [choice.randrange(len(on.workers)) for victim in victims if victim == "worker"]
-        for victim in victims:
-            _victim(on, victim, places).kill()
-            done[f"kill {victim}"] += 1
+        victims = first.pop() if first else choice.sample(names, choice.choice((1, 1, 1, 2)))
+        places = choice.sample(range(len(on.workers)), victims.count("worker"))
+        for place in places:
+            on.workers[place].kill()
+        for name, victim in (("API", on.door), ("queue service", on.queues), ("Redis", on.redis)):
+            if name in victims and victim:
+                victim.kill()
+        done.update(f"kill {victim}" for victim in victims)
         time.sleep(choice.uniform(0, 2))
-        if "queue service" in victims:
-            on.open_queues()
-        if "Redis" in victims and on.redis:
-            on.redis.start()
-        if "API" in victims:
-            on.open_door()
-        for place in set(places):
-            on.replace_worker(place)
+        _bring_back(on, victims, places)
         time.sleep(choice.uniform(0.5, 2))
+    on.heal()
     return done
 
 
-def _victim(on: Ground, name: str, places: list[int]) -> Any:
-    if name == "worker":
-        return on.workers[places[0]]
-    return {"API": on.door, "queue service": on.queues, "Redis": on.redis}[name]
+def _bring_back(on: Ground, victims: list[str], places: list[int]) -> None:
+    if "queue service" in victims:
+        on.open_queues()
+    if "Redis" in victims and on.redis:
+        on.redis.start()
+    if "API" in victims:
+        on.open_door()
+    for place in places:
+        on.replace_worker(place)
 
 
 def freeze(on: Ground, seconds: float) -> Counter[str]:
