@@ -178,7 +178,7 @@ def test_an_answer_that_stops_halfway_may_have_been_sent(scene):
         await reader.read()
 
     with pytest.raises(MaybeSent, match="no complete answer in time"):
-        scene.run(scene.post_to(stop, timeout=0.1))
+        scene.run(scene.post_to(stop, timeout=0.5))
 
 
 def test_a_service_that_does_not_take_the_request_may_have_been_sent(scene):
@@ -192,7 +192,7 @@ def test_a_service_that_does_not_take_the_request_may_have_been_sent(scene):
 
         async with serving(stare) as port, scene.transport() as over:
             try:
-                await post(over, f"http://127.0.0.1:{port}/", body=LARGE_BODY, timeout=0.2)
+                await post(over, f"http://127.0.0.1:{port}/", body=LARGE_BODY, timeout=0.5)
             finally:
                 leave.set()
 

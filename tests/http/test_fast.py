@@ -48,12 +48,12 @@ def test_the_time_of_one_request_does_not_end_the_next(scene):
             writer.write(OK)
             await read_request(reader)
             passed = asyncio.Event()
-            loop.call_later(0.1, passed.set)  # the limit of the first, and more
+            loop.call_later(0.6, passed.set)  # the limit of the first, and more
             await passed.wait()
             writer.write(OK)
 
         async with serving(behave) as port, scene.transport() as over:
-            await post(over, f"http://127.0.0.1:{port}/", timeout=0.05)
+            await post(over, f"http://127.0.0.1:{port}/", timeout=0.5)
             return (await post(over, f"http://127.0.0.1:{port}/")).status, connections
 
     assert scene.run(scenario()) == (200, 1)

@@ -169,7 +169,7 @@ def test_a_server_that_hangs_up_at_once_is_an_error(scene):
 
 def test_no_answer_in_time_may_have_been_sent(scene):
     with pytest.raises(MaybeSent, match="no complete answer in time"):
-        scene.run(scene.post_to(say_nothing, timeout=0.2))
+        scene.run(scene.post_to(say_nothing, timeout=0.5))
 
 
 @pytest.mark.parametrize(
