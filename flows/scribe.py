@@ -22,6 +22,7 @@ from flows.metrics import LEDGER_FAILURES, LEDGER_LATE, LEDGER_MISSING
 from gomail.about import about
 from gomail.ledger import (
     Intent,
+    Known,
     Ledger,
     LedgerUnavailable,
     ProcessReport,
@@ -185,9 +186,7 @@ class Scribe:
             provider_id=outcome.provider_id,
             started=ticket.started,
             duration=ticket.duration,
-            # A ledger that said too late that it has ended: this send was one too many.
-            possible_duplicate=known is not None
-            and (known.possible_duplicate or known.ended is not None),
+            possible_duplicate=_may_be_one_too_many(letter.receive_count, known),
             owner=self._owner,
             queued_at=int(letter.sent_at * 1_000),
             from_email=letter.email.from_email,
@@ -340,3 +339,11 @@ def _go_unnoted(_sends: Sequence[tuple[Routed, Ticket]]) -> None:
 
 def _go_by_our_part(_asked: Sequence[_Asked]) -> None:
     """These are sent within this process's part of the rate."""
+
+
+def _may_be_one_too_many(receive_count: int, known: Known | None) -> bool:
+    """Whether a send may have been a duplicate, by what the ledger said of it, if it did."""
+    if known is None:  # it did not: an earlier receive may have ended in a send
+        return receive_count > 1
+    # Where it said too late that the email has ended, this send was one too many.
+    return known.possible_duplicate or known.ended is not None

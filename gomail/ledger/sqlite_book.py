@@ -392,7 +392,9 @@ class Book:
                 return None
             email.doubts -= before is not None
         doubted_before = bool(before and before[1])
-        first_heard_of = not record.number and email.doubts > 0
+        # Nobody was asked before it was sent: it may be one send too many.
+        accepted = email.status == Status.SENT
+        first_heard_of = not record.number and (email.doubts > 0 or accepted)
         doubtful = record.possible_duplicate or doubted_before or first_heard_of
         if doubtful and not doubted_before:
             self._counts["possible duplicates", "", ""] += 1

@@ -995,3 +995,15 @@ def test_closing_writes_what_is_pending(play: Play) -> None:
     play(scenario)
 
     assert len(play(partial(listed, status=Status.SENT))) == 50
+
+
+def test_a_second_acceptance_that_nobody_was_asked_about_is_flagged(play: Play) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        await ledger.record([recorded(number=0, started=NOW)])
+        await ledger.record([recorded(number=0, started=NOW + 12_000, owner="another")])
+
+        record = await found(ledger)
+        assert [one.possible_duplicate for one in record.attempts] == [False, True]
+        assert (await ledger.stats(NOW)).possible_duplicates == 1
+
+    play(scenario)

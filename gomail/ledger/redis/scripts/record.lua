@@ -21,6 +21,15 @@ local function told(attempts, provider, started)
   return false
 end
 
+local function accepted(attempts)
+  for _, attempt in ipairs(attempts) do
+    if attempt[KIND] == 'accepted' then
+      return true
+    end
+  end
+  return false
+end
+
 -- Notes what an attempt brought; answers its number and flag, or nil where that is known already.
 local function note(attempts, provider, number, kind, code, detail, provider_id, started, duration, flag)
   if number == 0 then
@@ -28,7 +37,8 @@ local function note(attempts, provider, number, kind, code, detail, provider_id,
       return nil
     end
     number = #attempts > 0 and attempts[#attempts][NUMBER] + 1 or 1
-    flag = may_be_out(attempts) and 1 or flag
+    -- Nobody was asked before it was sent: it may be one send too many.
+    flag = (may_be_out(attempts) or accepted(attempts)) and 1 or flag
   end
   local at, known = find(attempts, number)
   if not known then
