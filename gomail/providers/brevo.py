@@ -24,6 +24,7 @@ from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.headers import own_headers
 from gomail.providers.limits import size_limit
 from gomail.providers.mailbox import address, header_value, one_line
+from gomail.providers.said import json_object, refused, string
 from gomail.providers.sending import HttpProvider, Question, Signer
 
 PATH = "/v3/smtp/email"
@@ -232,15 +233,15 @@ def _ending_fault(filename: str) -> str | None:
 
 def classify(response: Response) -> Outcome:
     """What Brevo's answer means."""
-    said = _object(response.body)
+    said = json_object(response.body)
     provider_id = said.get("messageId")
     if response.status in {200, 201, 202} and isinstance(provider_id, str) and provider_id:
         return Outcome(OutcomeClass.ACCEPTED, provider_id=word(provider_id))
     return judge(
         Answer(
             status=response.status,
-            code=_string(said, "code"),
-            text=_string(said, "message"),
+            code=string(said, "code"),
+            text=string(said, "message"),
             headers=response.headers,
         ),
         ROWS,
@@ -249,10 +250,10 @@ def classify(response: Response) -> Outcome:
 
 def read_account(response: Response) -> list[Finding]:
     """Whether the account may send, and how many emails are left of its plan."""
-    said = _object(response.body)
+    said = json_object(response.body)
     plans = said.get("plan")
     if response.status != 200:  # noqa: PLR2004 - the only success of this question
-        return [_refused(classify(response))]
+        return [refused("Brevo", classify(response))]
     if not isinstance(plans, list):
         where = "look at base_url in this provider's settings"
         return [Finding(Level.BAD, "what answers is not Brevo: it tells of no plan", where)]
@@ -282,22 +283,3 @@ def _credits(plans: list[object]) -> Finding:
         "no emails are left of the plan",
         "wait for the next day of a free plan, or buy more in Brevo's console",
     )
-
-
-def _refused(outcome: Outcome) -> Finding:
-    if outcome.account_fault or outcome.kind is OutcomeClass.QUOTA:
-        return Finding(Level.BAD, f"Brevo answers {outcome.code} to this key", outcome.mend)
-    return Finding(Level.NOTE, f"Brevo does not answer just now ({outcome.code})", "ask again")
-
-
-def _string(said: dict[str, Any], key: str) -> str:
-    value = said.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}

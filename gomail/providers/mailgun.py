@@ -10,7 +10,6 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
-import orjson
 from pydantic import SecretStr
 
 from gomail.email import Attachment, Email, Mailbox, Message
@@ -21,6 +20,7 @@ from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.headers import own_headers
 from gomail.providers.limits import size_limit
 from gomail.providers.mailbox import mailbox, one_line, quoted
+from gomail.providers.said import json_object, refused
 from gomail.providers.sending import HttpProvider, Question, Signer
 
 LIMIT = 25_000_000  # a message as it goes out (page on sending by HTTP)
@@ -252,7 +252,7 @@ def _options_fault(email: Email) -> str | None:
 
 def classify(response: Response) -> Outcome:
     """What Mailgun's answer means."""
-    said = _object(response.body)
+    said = json_object(response.body)
     provider_id, text = said.get("id"), said.get("message")
     if response.status == 200 and isinstance(provider_id, str) and provider_id:  # noqa: PLR2004 - the only success
         return Outcome(OutcomeClass.ACCEPTED, provider_id=word(provider_id))
@@ -273,7 +273,7 @@ def _headers(response: Response, text: str) -> Mapping[str, str]:
 
 def read_domain(response: Response) -> list[Finding]:
     """Whether the domain may send."""
-    domain = _object(response.body).get("domain")
+    domain = json_object(response.body).get("domain")
     state = domain.get("state") if isinstance(domain, dict) else None
     match response.status, state:
         case 200, "active":
@@ -303,18 +303,4 @@ def read_domain(response: Response) -> list[Finding]:
                 )
             ]
         case _:
-            return [_refused(classify(response))]
-
-
-def _refused(outcome: Outcome) -> Finding:
-    if outcome.account_fault:
-        return Finding(Level.BAD, f"Mailgun answers {outcome.code}", outcome.mend)
-    return Finding(Level.NOTE, f"Mailgun does not answer just now ({outcome.code})", "ask again")
-
-
-def _object(body: bytes) -> dict[str, object]:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}
+            return [refused("Mailgun", classify(response))]

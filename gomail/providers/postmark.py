@@ -22,6 +22,7 @@ from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.headers import own_headers
 from gomail.providers.limits import size_limit
 from gomail.providers.mailbox import mailbox, one_line
+from gomail.providers.said import json_object, refused, string
 from gomail.providers.sending import HttpProvider, Question, Signer
 
 PATH = "/email"
@@ -235,11 +236,11 @@ def _is_longer(text: str, limit: int) -> bool:
 
 def classify(response: Response) -> Outcome:
     """What Postmark's answer means."""
-    said = _object(response.body)
-    code, text = _code(said), _string(said, "Message")
+    said = json_object(response.body)
+    code, text = _code(said), string(said, "Message")
     # An acceptance that is delivered later has no code at all (django-anymail #392).
     if 200 <= response.status < 300 and not code:  # noqa: PLR2004 - any success
-        return _accepted(response, _string(said, "MessageID"), text)
+        return _accepted(response, string(said, "MessageID"), text)
     answer = Answer(status=response.status, code=code, text=text, headers=response.headers)
     return judge(answer, ROWS)
 
@@ -260,12 +261,12 @@ def _accepted(response: Response, message_id: str, text: str) -> Outcome:
 def read_server(response: Response) -> list[Finding]:
     """What `GET /server` tells of the token and its server."""
     if response.status != 200:  # noqa: PLR2004 - the only success of this question
-        return [_refused(classify(response))]
-    said = _object(response.body)
+        return [refused("Postmark", classify(response), key="token")]
+    said = json_object(response.body)
     if "DeliveryType" not in said:
         where = "look at base_url in this provider's settings"
         return [Finding(Level.BAD, "what answers is not Postmark: it tells of no server", where)]
-    if _string(said, "DeliveryType").lower() != "sandbox":
+    if string(said, "DeliveryType").lower() != "sandbox":
         return [Finding(Level.OK, "Postmark knows the server token")]
     return [
         Finding(
@@ -277,26 +278,7 @@ def read_server(response: Response) -> list[Finding]:
     ]
 
 
-def _refused(outcome: Outcome) -> Finding:
-    if outcome.account_fault or outcome.kind is OutcomeClass.QUOTA:
-        return Finding(Level.BAD, f"Postmark answers {outcome.code} to this token", outcome.mend)
-    return Finding(Level.NOTE, f"Postmark does not answer just now ({outcome.code})", "ask again")
-
-
 def _code(said: dict[str, Any]) -> str:
     """The ErrorCode; empty where there is none and where it is 0, which is none."""
     code = said.get("ErrorCode")
     return str(code) if isinstance(code, int) and not isinstance(code, bool) and code else ""
-
-
-def _string(said: dict[str, Any], key: str) -> str:
-    value = said.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -23,6 +23,7 @@ from gomail.providers.file_types import ENDINGS, TYPES, ending_of
 from gomail.providers.headers import own_headers
 from gomail.providers.limits import size_limit
 from gomail.providers.mailbox import mailbox, one_line
+from gomail.providers.said import json_object, refused, string
 from gomail.providers.sending import HttpProvider, Question, bearer
 
 PATH = "/emails"
@@ -207,9 +208,9 @@ def _attachment_fault(attachment: Attachment) -> str | None:
 
 def classify(response: Response) -> Outcome:
     """What Resend's answer means."""
-    said = _object(response.body)
+    said = json_object(response.body)
     if 200 <= response.status < 300:  # noqa: PLR2004 - any success
-        if email_id := _string(said, "id"):
+        if email_id := string(said, "id"):
             return Outcome(OutcomeClass.ACCEPTED, provider_id=word(email_id))
         return Outcome(
             OutcomeClass.UNKNOWN,
@@ -218,8 +219,8 @@ def classify(response: Response) -> Outcome:
         )
     answer = Answer(
         status=response.status,
-        code=_string(said, "name"),
-        text=_string(said, "message"),
+        code=string(said, "name"),
+        text=string(said, "message"),
         headers=response.headers,
     )
     return judge(answer, ROWS)
@@ -227,18 +228,18 @@ def classify(response: Response) -> Outcome:
 
 def read_domains(response: Response) -> list[Finding]:
     """What `GET /domains` tells of the key and of the domains that may be sent from."""
-    said = _object(response.body)
-    if _string(said, "name") == "restricted_api_key":
+    said = json_object(response.body)
+    if string(said, "name") == "restricted_api_key":
         # The safest kind of key; whether its domain is verified, only a send tells.
         return [Finding(Level.OK, "the API key may send, and nothing else")]
     if response.status != 200:  # noqa: PLR2004 - the only success of this question
-        return [_refused(classify(response))]
+        return [refused("Resend", classify(response))]
     domains = said.get("data")
     if not isinstance(domains, list):
         where = "look at base_url in this provider's settings"
         return [Finding(Level.BAD, "what answers is not Resend: it tells of no domains", where)]
     states = {
-        printable(_string(one, "name")): _string(one, "status")
+        printable(string(one, "name")): string(one, "status")
         for one in domains
         if isinstance(one, dict)
     }
@@ -263,22 +264,3 @@ def _unverified(domains: list[str]) -> Finding:
         f"not verified at Resend: {', '.join(domains[:_MOST_NAMED])}{more}",
         "complete their DNS records at resend.com/domains, or send from other domains",
     )
-
-
-def _refused(outcome: Outcome) -> Finding:
-    if outcome.account_fault or outcome.kind is OutcomeClass.QUOTA:
-        return Finding(Level.BAD, f"Resend answers {outcome.code} to this key", outcome.mend)
-    return Finding(Level.NOTE, f"Resend does not answer just now ({outcome.code})", "ask again")
-
-
-def _string(said: dict[str, Any], key: str) -> str:
-    value = said.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}

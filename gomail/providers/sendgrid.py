@@ -20,6 +20,7 @@ from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.headers import own_headers
 from gomail.providers.limits import size_limit
 from gomail.providers.mailbox import address, one_line, quoted
+from gomail.providers.said import json_object, refused, string
 from gomail.providers.sending import HttpProvider, Question, bearer
 
 PATH = "/v3/mail/send"
@@ -193,8 +194,8 @@ def classify(response: Response) -> Outcome:
     errors = _errors(response.body)
     answer = Answer(
         status=response.status,
-        text="; ".join(text for error in errors if (text := _string(error, "message"))),
-        field=next((name for error in errors if (name := _string(error, "field"))), ""),
+        text="; ".join(text for error in errors if (text := string(error, "message"))),
+        field=next((name for error in errors if (name := string(error, "field"))), ""),
         headers=response.headers,
     )
     return judge(answer, ROWS)
@@ -203,8 +204,8 @@ def classify(response: Response) -> Outcome:
 def read_scopes(response: Response) -> list[Finding]:
     """What the key may do; SendGrid tells every key its own scopes."""
     if response.status != 200:  # noqa: PLR2004 - the only success of this question
-        return [_refused(classify(response))]
-    scopes = _member(response.body, "scopes")
+        return [refused("SendGrid", classify(response))]
+    scopes = json_object(response.body).get("scopes")
     if not isinstance(scopes, list):
         where = "look at base_url in this provider's settings"
         return [Finding(Level.BAD, "what answers is not SendGrid: it tells of no scopes", where)]
@@ -217,12 +218,6 @@ def read_scopes(response: Response) -> list[Finding]:
             "give it Mail Send under API Keys in SendGrid's settings",
         )
     ]
-
-
-def _refused(outcome: Outcome) -> Finding:
-    if outcome.account_fault or outcome.kind is OutcomeClass.QUOTA:
-        return Finding(Level.BAD, f"SendGrid answers {outcome.code} to this key", outcome.mend)
-    return Finding(Level.NOTE, f"SendGrid does not answer just now ({outcome.code})", "ask again")
 
 
 def _accepted(response: Response) -> Outcome:
@@ -241,20 +236,7 @@ def _accepted(response: Response) -> Outcome:
 
 
 def _errors(body: bytes) -> list[dict[str, Any]]:
-    errors = _member(body, "errors")
+    errors = json_object(body).get("errors")
     return (
         [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
     )
-
-
-def _member(body: bytes, name: str) -> Any:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    return said.get(name) if isinstance(said, dict) else None
-
-
-def _string(error: dict[str, Any], key: str) -> str:
-    value = error.get(key)
-    return value if isinstance(value, str) else ""

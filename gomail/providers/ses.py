@@ -17,6 +17,7 @@ from gomail.providers import ses_account
 from gomail.providers.answers import Answer, Row, judge, word
 from gomail.providers.headers import own_headers
 from gomail.providers.mailbox import mailbox, one_line
+from gomail.providers.said import json_object, string
 from gomail.providers.sending import HttpProvider, Signer
 
 PATH = "/v2/email/outbound-emails"
@@ -282,7 +283,7 @@ def _tags(words: Iterable[str]) -> list[dict[str, str]]:
 
 def classify(response: Response) -> Outcome:
     """What SES's answer means."""
-    said = _object(response.body)
+    said = json_object(response.body)
     if 200 <= response.status < 300:  # noqa: PLR2004 - any success
         message_id = said.get("MessageId")
         if isinstance(message_id, str) and message_id:
@@ -296,7 +297,7 @@ def classify(response: Response) -> Outcome:
         status=response.status,
         code=_code(response, said),
         # After the first line of a wrong signature's answer AWS repeats the request, secrets too.
-        text=_first_string(said, "message", "Message").partition("\n")[0],
+        text=string(said, "message", "Message").partition("\n")[0],
         headers=response.headers,
     )
     return judge(answer, ROWS)
@@ -304,19 +305,5 @@ def classify(response: Response) -> Outcome:
 
 def _code(response: Response, said: dict[str, Any]) -> str:
     """`Name` out of `Name:http://…`, in a header, or `prefix#Name`, in the body."""
-    given = response.headers.get("x-amzn-ErrorType") or _first_string(
-        said, "__type", "code", "Code"
-    )
+    given = response.headers.get("x-amzn-ErrorType") or string(said, "__type", "code", "Code")
     return given.partition(":")[0].rpartition("#")[2].strip()
-
-
-def _first_string(said: dict[str, Any], *keys: str) -> str:
-    return next((value for key in keys if isinstance(value := said.get(key), str)), "")
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
 from gomail.http import Response
 from gomail.outcome import Outcome
 from gomail.providers import Finding, Level, Limits
+from gomail.providers.said import json_object
 from gomail.providers.sending import Question
 
 _ACCOUNT = "/v2/email/account"
@@ -42,7 +41,7 @@ def read_limits(response: Response) -> Limits | None:
     """
     if response.status == 403:  # noqa: PLR2004 - `check` tells what is missing
         return None
-    said = _said(response)
+    said = json_object(response.body)
     quota = said.get("SendQuota")
     if response.status != _OK or not isinstance(quota, dict):
         raise ValueError(f"HTTP {response.status} without a SendQuota")
@@ -93,7 +92,7 @@ def _refused(outcome: Outcome, what: str, action: str) -> Finding:
 
 
 def _account(response: Response) -> list[Finding]:
-    said = _said(response)
+    said = json_object(response.body)
     if not isinstance(said.get("SendQuota"), dict):
         return [
             Finding(
@@ -142,7 +141,7 @@ def _quota(response: Response) -> Iterable[Finding]:
 
 
 def _identities(response: Response) -> Iterable[Finding]:
-    said = _said(response)
+    said = json_object(response.body)
     listed = said.get("EmailIdentities")
     found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     verified = [str(one.get("IdentityName")) for one in found if _is_verified(one)]
@@ -183,12 +182,3 @@ def _number(quota: dict[str, Any], key: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ValueError(f"SendQuota has no {key}")  # noqa: TRY004 - the answer, not our call
     return value
-
-
-def _said(response: Response) -> dict[str, Any]:
-    """The answer's object; an empty one where it is none."""
-    try:
-        said = orjson.loads(response.body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -15,12 +15,7 @@ from gomail.errors import ConfigurationError
 from gomail.exits import OutletRules
 from gomail.http import Transport
 from gomail.provider_settings import (
-    BrevoSettings,
-    MailgunSettings,
-    PostmarkSettings,
     ProviderSettings,
-    ResendSettings,
-    SendGridSettings,
     SesSettings,
     SmtpSettings,
     key_variable,
@@ -86,56 +81,24 @@ def _ses(name: str, settings: SesSettings, supplies: Supplies) -> Provider:
     )
 
 
-def _sendgrid(name: str, settings: SendGridSettings, supplies: Supplies) -> Provider:
-    return sendgrid.sendgrid(
-        name,
-        base_url=settings.base_url,
-        key=_key(name, settings, supplies),
-        transport=supplies.transport,
-    )
+def _keyed(make: Callable[..., Provider], *more: str) -> Callable[[str, Any, Supplies], Provider]:
+    """The factory of a kind that is called with a key: `more` of its settings go to `make`, too."""
 
+    def build_it(name: str, settings: Any, supplies: Supplies) -> Provider:
+        return make(
+            name,
+            base_url=settings.base_url,
+            key=_key(name, settings, supplies),
+            transport=supplies.transport,
+            **{one: getattr(settings, one) for one in more},
+        )
 
-def _postmark(name: str, settings: PostmarkSettings, supplies: Supplies) -> Provider:
-    return postmark.postmark(
-        name,
-        base_url=settings.base_url,
-        key=_key(name, settings, supplies),
-        message_stream=settings.message_stream,
-        transport=supplies.transport,
-    )
-
-
-def _resend(name: str, settings: ResendSettings, supplies: Supplies) -> Provider:
-    return resend.resend(
-        name,
-        base_url=settings.base_url,
-        key=_key(name, settings, supplies),
-        transport=supplies.transport,
-    )
-
-
-def _mailgun(name: str, settings: MailgunSettings, supplies: Supplies) -> Provider:
-    return mailgun.mailgun(
-        name,
-        base_url=settings.base_url,
-        domain=settings.domain,
-        key=_key(name, settings, supplies),
-        transport=supplies.transport,
-    )
+    return build_it
 
 
 def _smtp(name: str, settings: SmtpSettings, supplies: Supplies) -> Provider:
     password = _key(name, settings, supplies) if settings.username else None
     return smtp.smtp(name, settings, password)
-
-
-def _brevo(name: str, settings: BrevoSettings, supplies: Supplies) -> Provider:
-    return brevo.brevo(
-        name,
-        base_url=settings.base_url,
-        key=_key(name, settings, supplies),
-        transport=supplies.transport,
-    )
 
 
 def _key(name: str, settings: ProviderSettings, supplies: Supplies) -> SecretStr:
@@ -146,12 +109,14 @@ def _key(name: str, settings: ProviderSettings, supplies: Supplies) -> SecretStr
 
 KINDS: dict[str, Kind] = {
     "ses": Kind(make=_ses, unable=lambda _: ses_limits.why_unable),
-    "sendgrid": Kind(make=_sendgrid, unable=lambda _: sendgrid.why_unable),
-    "postmark": Kind(make=_postmark, unable=lambda _: postmark.why_unable),
-    "resend": Kind(make=_resend, unable=lambda _: resend.why_unable, idempotent=True),
-    "mailgun": Kind(make=_mailgun, unable=lambda _: mailgun.why_unable),
+    "sendgrid": Kind(make=_keyed(sendgrid.sendgrid), unable=lambda _: sendgrid.why_unable),
+    "postmark": Kind(
+        make=_keyed(postmark.postmark, "message_stream"), unable=lambda _: postmark.why_unable
+    ),
+    "resend": Kind(make=_keyed(resend.resend), unable=lambda _: resend.why_unable, idempotent=True),
+    "mailgun": Kind(make=_keyed(mailgun.mailgun, "domain"), unable=lambda _: mailgun.why_unable),
     "smtp": Kind(make=_smtp, unable=smtp.why_unable, utf8=lambda settings: settings.smtputf8),
-    "brevo": Kind(make=_brevo, unable=lambda _: brevo.why_unable),
+    "brevo": Kind(make=_keyed(brevo.brevo), unable=lambda _: brevo.why_unable),
 }
 """Every kind in the settings."""
 
