@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks import plots, report
 from benchmarks.machine import machine
 from benchmarks.modes import MODES, Bench, quick
+from benchmarks.page import put_between
 from benchmarks.processes import ROOT
 from benchmarks.progress import Progress
 from benchmarks.standin.client import standin
@@ -23,7 +24,7 @@ from benchmarks.systems import gomails, peers
 LATEST = ROOT / "benchmarks/results/latest.json"
 KEPT = ROOT / "docs/benchmarks.json"
 PAGE = ROOT / "docs/benchmarks.md"
-START, END = "<!-- figures: make bench -->", "<!-- end of figures -->"
+START = "<!-- figures: make bench -->"
 
 Results = dict[str, Any]
 
@@ -76,11 +77,8 @@ def write(results: Results) -> None:
         *(f"- {note.partition(':' + chr(10))[0]}" for note in results["notes"]),
         *(f"![{path.stem}](plots/{path.name})" for path in drawn),
     ]
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
     figures = "\n\n".join(filter(None, parts))
-    PAGE.write_text(f"{before}{START}\n\n{figures}\n\n{END}{after}", encoding="utf-8")
+    put_between(PAGE, START, f"\n{figures}\n")
 
 
 def _save(path: Path, results: Results) -> None:

@@ -1,11 +1,11 @@
 """The figures as pictures, `docs/plots/bench-*.svg`."""
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 
+from benchmarks.page import save
 from benchmarks.report import Modes, median
 from benchmarks.routing import GREY, STYLE
 
@@ -88,11 +88,7 @@ def _finish(axes: Axes, label: str) -> None:
 
 
 def _write(path: Path) -> Path:
-    """Save the current figure, so that the same figures make the same file."""
-    path.parent.mkdir(exist_ok=True)
-    plt.savefig(path, metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+    """Save the current figure."""
+    save(plt.gcf(), path)
     plt.close()
-    drawn = path.read_text(encoding="utf-8")
-    drawn = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.1f}", drawn)
-    path.write_text(re.sub(r" +$", "", drawn, flags=re.MULTILINE), encoding="utf-8")
     return path

@@ -5,7 +5,6 @@ between its two markers. A run is always the same, so what it writes changes onl
 """
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 import matplotlib as mpl
 
+from benchmarks.page import put_between, save
 from benchmarks.simulation.scenarios import (
     ALONE,
     ENDS,
@@ -36,7 +36,7 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 
 DOCS = Path(__file__).parent.parent / "docs"
-START, END = "<!-- figures: make routing -->", "<!-- end of figures -->"
+START = "<!-- figures: make routing -->"
 GREY = "#777777"
 """Readable on white and on black; so are the others."""
 COLOURS = {"ses": "#d9822b", "sendgrid": "#3f8fd2"}
@@ -93,11 +93,8 @@ def draw(plot: Plot, path: Path) -> None:
         axes.set_xlabel("seconds")
         axes.set_ylabel("emails a second")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        figure.savefig(path, metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+        save(figure, path)
         plt.close(figure)
-    drawn = path.read_text(encoding="utf-8")
-    drawn = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.1f}", drawn)
-    path.write_text(re.sub(r" +$", "", drawn, flags=re.MULTILINE), encoding="utf-8")
 
 
 def _times(story: Story, provider: str | None, kinds: set[OutcomeClass]) -> Iterable[float]:
@@ -186,12 +183,9 @@ def main() -> None:
     (DOCS / "plots").mkdir(exist_ok=True)
     for name, plot in plots().items():
         draw(plot, DOCS / "plots" / f"routing-{name}.svg")
-    page = DOCS / "routing.md"
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{START}\n{table()}\n{END}{after}", encoding="utf-8")
-    print(table())
+    figures = table()
+    put_between(DOCS / "routing.md", START, figures)
+    print(figures)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """What the suite saw, as the table and the picture of `docs/reliability.md`."""
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 
+from benchmarks.page import between, put_between, save
 from benchmarks.routing import COLOURS, GREY, STYLE
 from benchmarks.torture.play import Report
 
@@ -13,7 +13,7 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 
 DOCS = Path(__file__).parents[2] / "docs"
-START, END = "<!-- figures: make torture -->", "<!-- end of figures -->"
+START = "<!-- figures: make torture -->"
 HEAD = (
     "| scenario | load | faults injected | promised | no answer | accepted | lost "
     "| duplicates, flagged / seen | dead letters | time to recover | memory, files | kept |"
@@ -52,13 +52,11 @@ def table(rows: Iterable[str]) -> str:
 def write(report: Report, titles: Sequence[str]) -> None:
     """Put its row on the page, between the markers; rows of others stay, in the order given."""
     page = DOCS / "reliability.md"
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    old, _, after = rest.partition(END)
+    old = between(page, START)
     rows = {line.split("|")[1].strip(): line for line in old.splitlines() if line.startswith("| ")}
     rows[report.title] = row(report)
     told = table(rows[title] for title in titles if title in rows)
-    page.write_text(f"{before}{START}\n{told}\n{END}{after}", encoding="utf-8")
+    put_between(page, START, told)
 
 
 def draw(report: Report, path: Path) -> None:
@@ -80,8 +78,5 @@ def draw(report: Report, path: Path) -> None:
         axes.set_xlabel("seconds")
         axes.set_ylabel("resident memory, MB")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        figure.savefig(path, metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+        save(figure, path)
         plt.close(figure)
-    drawn = path.read_text(encoding="utf-8")
-    drawn = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.1f}", drawn)
-    path.write_text(re.sub(r" +$", "", drawn, flags=re.MULTILINE), encoding="utf-8")
