@@ -9,7 +9,10 @@ several rates keep their shares as long as their sum is at most 1.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ALMOST_ONE = 1 - 1e-9
 _RANGES = {"status": (400, 599), "latency": (0, 300), "rate_limit": (0, 1_000_000)}
@@ -31,6 +34,22 @@ class Switches:
     garbage_rate: float = 0.0
     refuse_ids: tuple[str, ...] = ()
     refuse_to: tuple[str, ...] = ()
+
+    def strikes(self) -> Strikes:
+        """Deals out what hits whole calls."""
+        rates = {
+            "hang": self.hang_rate,
+            "reset": self.reset_rate,
+            "error": self.error_rate,
+            "accept_then_reset": self.accept_then_reset_rate,
+            "garbage": self.garbage_rate,
+        }
+        return Strikes(rates)
+
+    def refuses(self, addresses: Iterable[str]) -> bool:
+        """Whether one of these recipients is refused for good."""
+        refused = {address.lower() for address in self.refuse_to}
+        return any(address.lower() in refused for address in addresses)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from sandbox.calls import Calls
-from sandbox.faults import RateLimit, Strikes, Switches
+from sandbox.faults import RateLimit, Switches
 from sandbox.http import cut, hang
 
 if TYPE_CHECKING:
@@ -84,17 +84,8 @@ class ProviderEndpoint:
         """Replace the faults; their counters begin anew."""
         self._switches = switches
         self._refused_ids = set(switches.refuse_ids)
-        self._refused_to = {address.lower() for address in switches.refuse_to}
         self._limit = RateLimit(switches.rate_limit)
-        self._strikes = Strikes(
-            {
-                "hang": switches.hang_rate,
-                "reset": switches.reset_rate,
-                "error": switches.error_rate,
-                "accept_then_reset": switches.accept_then_reset_rate,
-                "garbage": switches.garbage_rate,
-            }
-        )
+        self._strikes = switches.strikes()
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one call."""
@@ -133,8 +124,8 @@ class ProviderEndpoint:
     def _refuse(self, email: Email) -> None:
         if email.id in self._refused_ids:
             raise self.dialect.refusal()
-        if self._refused_to and any(
-            party.email.lower() in self._refused_to for party in email.recipients
+        if self._switches.refuse_to and self._switches.refuses(
+            party.email for party in email.recipients
         ):
             raise self.dialect.refusal()
 

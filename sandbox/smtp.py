@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from sandbox.calls import Calls
-from sandbox.faults import RateLimit, Strikes, Switches
+from sandbox.faults import RateLimit, Switches
 from sandbox.parties import Party, clean, decoded, parties
 from sandbox.provider import Rejected
 from sandbox.ses_content import Envelope, raw
@@ -78,17 +78,8 @@ class SmtpEndpoint:
     def set(self, switches: Switches) -> None:
         """Replace the faults; their counters begin anew."""
         self._switches = switches
-        self._refused_to = {address.lower() for address in switches.refuse_to}
         self._limit = RateLimit(switches.rate_limit)
-        self._strikes = Strikes(
-            {
-                "hang": switches.hang_rate,
-                "reset": switches.reset_rate,
-                "error": switches.error_rate,
-                "accept_then_reset": switches.accept_then_reset_rate,
-                "garbage": switches.garbage_rate,
-            }
-        )
+        self._strikes = switches.strikes()
 
     def sessions(self) -> Callable[[], asyncio.BaseProtocol] | None:
         """Makes a session of each connection; None where aiosmtpd is not installed."""
@@ -135,7 +126,7 @@ class SmtpEndpoint:
         self, _server: Any, _session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         """Take a recipient, unless a switch refuses it."""
-        if address.lower() in self._refused_to:
+        if self._switches.refuses([address]):
             with self.calls.one():
                 return self._refused(_REFUSAL)
         envelope.rcpt_tos.append(address)
