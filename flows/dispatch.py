@@ -133,11 +133,10 @@ def build(settings: Settings) -> Parts:
     loop = Loop()
     atexit.register(loop.close)
     transport = open_transport(settings)
-    queue, providers = loop.wait(_open(settings, keys, transport))
+    queue, providers, payloads = loop.wait(_open(settings, keys, transport))
     atexit.register(lambda: loop.wait(transport.close()))
     atexit.register(lambda: loop.wait(_close(providers)))
     ledger = loop.wait(_open_ledger(settings))
-    payloads = loop.wait(_open_payloads(settings, transport))
     parts = assemble(
         settings, loop=loop, queue=queue, providers=providers, ledger=ledger, payloads=payloads
     )
@@ -238,12 +237,6 @@ def assemble(
     )
 
 
-async def _open_payloads(settings: Settings, transport: Transport) -> Payloads | None:
-    if not settings.payloads.bucket:
-        return None
-    return open_payloads(settings, transport, await find_credentials(settings.aws.region))
-
-
 def _payload_bytes(settings: Settings) -> int:
     """What payloads in hand may take of the memory for bodies; the rest is the bodies'."""
     most = settings.dispatch.max_body_bytes_in_hand
@@ -278,7 +271,7 @@ def _nobody(_provider: str, _healthy: bool, _verdict: int) -> None:  # noqa: FBT
 
 async def _open(
     settings: Settings, keys: Mapping[str, SecretStr], transport: Transport
-) -> tuple[Queue, dict[str, Provider]]:
+) -> tuple[Queue, dict[str, Provider], Payloads | None]:
     region = settings.aws.region
     credentials = await find_credentials(region)
     queue = await open_queue(
@@ -287,7 +280,10 @@ async def _open(
         transport=transport,
         credentials=credentials,
     )
-    return queue, await open_providers(settings, keys, transport, credentials)
+    providers = await open_providers(settings, keys, transport, credentials)
+    if not settings.payloads.bucket:
+        return queue, providers, None
+    return queue, providers, open_payloads(settings, transport, credentials)
 
 
 def _rules(settings: Settings, *, shared: bool) -> Rules:

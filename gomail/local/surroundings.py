@@ -54,6 +54,7 @@ def for_sandbox(settings: Settings, sandbox: str, smtp_port: int) -> dict[str, A
     """
     kept = settings.model_dump(mode="json", exclude={"queues", "providers"})
     kept["ingest"]["keys_file"] = ""  # this machine's clients need none
+    kept["log_format"] = "text"  # warnings are read out of it for the terminal
     payloads = kept["payloads"] | payloads_at(sandbox)
     providers = {
         name: _at_sandbox(name, provider, sandbox, smtp_port)
