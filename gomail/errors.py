@@ -8,12 +8,15 @@ GomailError
 │   └── QueueRefused       asking again changes nothing (missing queue, access denied, bad input)
 └── TransportError         one HTTP exchange did not complete
     ├── NotSent            nothing of the request can have been acted on
+    │   └── Exhausted      because this process has no file descriptor left
     └── MaybeSent          the request may have been acted on: its outcome is unknown
 ```
 
 What a provider answers is an `Outcome`, never an exception. What is wrong with an email is data
 (`gomail.email.Faults`), never an exception either.
 """
+
+import errno
 
 
 class GomailError(Exception):
@@ -44,8 +47,16 @@ class TransportError(GomailError):
     """One HTTP exchange did not complete."""
 
 
+NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+"""What the system says where a process, or the machine, may open nothing more."""
+
+
 class NotSent(TransportError):
     """Certainly not acted on: refused, no such host, no TLS, no connection in time."""
+
+
+class Exhausted(NotSent):
+    """Not acted on because this process may open no further connection: nobody else's fault."""
 
 
 class MaybeSent(TransportError):

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from gomail.errors import NotSent
 from gomail.http.head import Target
-from gomail.http.port import DNS_SECONDS
+from gomail.http.port import DNS_SECONDS, not_sent
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 
@@ -41,7 +41,7 @@ class Dialler:
             raise NotSent(f"{to.host_header}: no connection in time") from error
         except (OSError, ValueError) as error:  # a host that DNS cannot hold is a ValueError
             text = str(error) or type(error).__name__
-            raise NotSent(f"{to.host_header}: {text}") from error
+            raise not_sent(f"{to.host_header}: {text}", error) from error
 
     def close(self) -> None:
         """Wait for no name any more."""

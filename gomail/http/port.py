@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from gomail.errors import NO_FILES, Exhausted, NotSent
+
 ANSWER_LIMIT = 40 * 1024 * 1024
 """Most bytes of one answer: the largest payload (attachments of 20 MiB in base64, and texts)."""
 
@@ -33,6 +35,13 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def not_sent(text: str, error: Exception) -> NotSent:
+    """The failure of a request before anything of it was written."""
+    if isinstance(error, OSError) and error.errno in NO_FILES:
+        return Exhausted(f"{text}; this process has no file descriptor left: raise its limit")
+    return NotSent(text)
 
 
 class Transport(Protocol):

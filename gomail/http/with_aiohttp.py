@@ -17,6 +17,7 @@ from gomail.http.port import (
     Response,
     connect_limit,
     host_of,
+    not_sent,
 )
 
 # Nothing is written before a connection stands and the URL is understood.
@@ -80,7 +81,7 @@ class AiohttpTransport:
             finally:
                 response.release()  # an unfinished answer closes its connection
         except _NOT_SENT as error:
-            raise NotSent(_sentence(url, error)) from error
+            raise not_sent(_sentence(url, error), error) from error
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
             # Also a TimeoutError: the connection stood, so the request may have arrived.
             raise MaybeSent(_sentence(url, error)) from error

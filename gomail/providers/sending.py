@@ -14,7 +14,7 @@ from traceback import extract_tb
 from pydantic import SecretStr
 
 from gomail.email import Message
-from gomail.errors import MaybeSent, NotSent
+from gomail.errors import Exhausted, MaybeSent, NotSent
 from gomail.http import Response, Transport
 from gomail.outcome import Outcome, OutcomeClass, clip
 from gomail.providers import Finding, Level, Limits
@@ -122,6 +122,9 @@ class HttpProvider:
                 "POST", self.url, headers=headers, body=body, timeout=timeout
             )
             return self.classify(response)
+        except Exhausted as error:
+            # Ours to mend, so it says nothing about the provider; slower, it needs fewer of them.
+            return Outcome(OutcomeClass.THROTTLED, code="no-files", detail=_words(error))
         except NotSent as error:
             return Outcome(OutcomeClass.FAILED, code="not-sent", detail=_words(error))
         except MaybeSent as error:

@@ -18,6 +18,7 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
+from gomail.errors import NO_FILES
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.providers.smtp_answers import Step, judge
 
@@ -157,8 +158,8 @@ def _unopened(error: OSError | SMTPException) -> Outcome:
         login = isinstance(error, SMTPAuthenticationError)
         return judge(Step.LOGIN if login else Step.CONNECT, error.code, error.message)
     detail = str(error) or type(error).__name__
-    tls = error if isinstance(error, ssl.SSLError) else error.__cause__
-    if isinstance(tls, ssl.SSLCertVerificationError):
+    cause = error if isinstance(error, ssl.SSLError) else error.__cause__ or error
+    if isinstance(cause, ssl.SSLCertVerificationError):
         return Outcome(
             OutcomeClass.FAILED,
             code="certificate",
@@ -167,9 +168,11 @@ def _unopened(error: OSError | SMTPException) -> Outcome:
             mend="the server's certificate cannot be verified; set `host` to the name in it, or "
             "name its authority's file in SSL_CERT_FILE",
         )
-    if isinstance(tls, ssl.SSLError):
+    if isinstance(cause, ssl.SSLError):
         mend = "TLS does not come about; look whether `security` and `port` fit together"
         return Outcome(OutcomeClass.FAILED, code="tls", detail=detail, mend=mend)
+    if isinstance(cause, OSError) and cause.errno in NO_FILES:  # ours to mend, not the server's
+        return Outcome(OutcomeClass.THROTTLED, code="no-files", detail=detail)
     return Outcome(OutcomeClass.FAILED, code="not-sent", detail=detail)
 
 

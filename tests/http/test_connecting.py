@@ -1,11 +1,14 @@
 """Both transports on their way to a connection: names, addresses, TLS, and the time for each."""
 
 import asyncio
+import os
+import resource
 import socket
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from gomail.errors import MaybeSent, NotSent
+from gomail.errors import Exhausted, MaybeSent, NotSent
 from tests.http.scene import Counted, deaf, hang_up, names, post, say_nothing, serving, unused_port
 
 UNKNOWN = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -251,4 +254,34 @@ def test_a_break_over_tls_after_the_request_may_have_been_sent(scene, authority)
             await post(over, f"https://127.0.0.1:{port}/")
 
     with pytest.raises(MaybeSent):
+        scene.run(scenario())
+
+
+@contextmanager
+def no_file_left():
+    """This process can open nothing more meanwhile."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.dup(0))
+        yield
+    finally:
+        for one in taken:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_process_without_a_file_left_is_the_one_to_blame(scene):
+    async def scenario() -> None:
+        async with scene.transport() as over:
+            with suppress(NotSent):  # what a first request opens for good is open then
+                await post(over, f"http://127.0.0.1:{unused_port()}/")
+            port = unused_port()
+            with no_file_left():
+                await post(over, f"http://127.0.0.1:{port}/")
+
+    with pytest.raises(Exhausted, match="no file descriptor left"):
         scene.run(scenario())

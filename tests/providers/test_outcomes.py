@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gomail.answers_page import tables
-from gomail.errors import MaybeSent, NotSent
+from gomail.errors import Exhausted, MaybeSent, NotSent
 from gomail.outcome import DETAIL_LIMIT, Outcome, OutcomeClass
 from gomail.providers import answers
 from gomail.providers.answers import Answer, Row, deciding, judge
@@ -203,6 +203,13 @@ def test_a_request_that_never_left_has_failed(case: Case):
     assert outcome == Outcome(
         OutcomeClass.FAILED, code="not-sent", detail="mail.example: connection refused"
     )
+
+
+@every_provider
+def test_a_process_that_can_open_no_connection_blames_no_provider(case: Case):
+    outcome = attempt(case, Exhausted("mail.example: no file descriptor left"))
+
+    assert (outcome.kind, outcome.code) == (OutcomeClass.THROTTLED, "no-files")
 
 
 @every_provider
