@@ -48,7 +48,7 @@ class Allowances:
             await self.look()
 
     def _learn(self, name: str, limits: Limits) -> None:
-        self._desk.allow(name, limits)
+        self._desk.turns.allow(name, limits)
         known = self._known.get(name)
         self._known[name] = limits
         if known is None or (known.rate, known.quota) != (limits.rate, limits.quota):

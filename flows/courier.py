@@ -68,7 +68,7 @@ class Courier:
         self._loop.call(self._receive, lane, batch)
 
     def _receive(self, lane: Lane, batch: Sequence[Routed]) -> None:
-        takes = self._desk.takes(batch)
+        takes = self._desk.turns.takes(batch)
         limited = [
             (routed, take) for routed, take in zip(batch, takes, strict=True) if take is not None
         ]
@@ -98,7 +98,7 @@ class Courier:
         now = self._desk.monotonic()
         ready: list[Routed] = []
         for routed, turn in batch:
-            at = self._desk.turn(routed, turn)
+            at = self._desk.turns.at(routed, turn)
             if at is None:
                 lane.attempts.append(self._over_quota(routed))
             elif at <= now:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from random import random
 
 from flows.mail import Attempt, Letter, Receipt, Routed, Settlement
+from flows.turns import Turns
 from gomail.condition import Condition
 from gomail.email import Email, Unreadable, decode
-from gomail.exits import FIRST_ROOM, Manners, OutletRules, paces
+from gomail.exits import FIRST_ROOM, Manners, OutletRules
 from gomail.health import Observation, Sign, sign_of
-from gomail.ledger import ExitReport, Status, Take, Turn
+from gomail.ledger import ExitReport, Status
 from gomail.outcome import Outcome, OutcomeClass, clip
-from gomail.providers import Limits
 from gomail.queue import BATCH
 from gomail.routing import Candidate, Router
 from gomail.settlement import (
@@ -92,8 +92,7 @@ class Desk:
         self.all = frozenset(rules.outlets)
         self.able = able or (lambda _email: self.all)
         self.why_nobody = why_nobody
-        self.paces = paces(rules.outlets, shared=rules.shared)
-        self._alone = paces(rules.outlets, shared=False)
+        self.turns = Turns(rules.outlets, shared=rules.shared, lock=self.lock, monotonic=monotonic)
         self._conditions = {name: Condition() for name in rules.outlets}
         self._in_hand: dict[str, Letter] = {}
         self._lanes: dict[int, Lane] = {}
@@ -168,59 +167,13 @@ class Desk:
             room=sum(way.room for way in ways),
             paused_for=max(0.0, max(way.paused_until for way in ways) - now),
             share=sum(shares) / len(shares),
-            rate=self.paces[name].rate(now),
+            rate=self.turns.paces[name].rate(now),
             slow=any(way.slow for way in ways),
             unhealthy_since=condition.unhealthy_since,
             why=condition.why,
             mend=condition.mend,
             mend_since=condition.mend_since,
         )
-
-    # -- rates ---------------------------------------------------------------------------------
-
-    def takes(self, batch: Sequence[Routed]) -> list[Take | None]:
-        """What each send takes of its provider's rate and quota; None where there is no limit."""
-        now = self.monotonic()
-        with self.lock:
-            return [self._take(routed, now) for routed in batch]
-
-    def _take(self, routed: Routed, now: float) -> Take | None:
-        rules, rate = self.rules.outlets[routed.provider], self.paces[routed.provider].rate(now)
-        if rate is None and rules.quota is None:
-            return None
-        return Take(routed.provider, routed.recipients, rate, rules.burst, rules.quota)
-
-    def turn(self, routed: Routed, turn: Turn | None) -> float | None:
-        """From when on it may be sent, by what the ledger said; without an answer, by our part.
-
-        None where the quota does not allow it.
-        """
-        name, now = routed.provider, self.monotonic()
-        with self.lock:
-            pace, alone = self.paces[name], self._alone[name]
-            if turn is not None:
-                alone.due = min(alone.due, now)  # what it put off is over
-                at = now + turn.delay
-            elif not self.rules.shared:
-                return routed.at
-            elif not alone.fits(routed.recipients, now):
-                return None
-            else:
-                at = alone.take(routed.recipients, now)
-            pace.postpone(at, routed.recipients, now)
-            return None if turn is not None and turn.over_quota else at
-
-    def allow(self, name: str, limits: Limits) -> None:
-        """Take over what an account is allowed, where the settings do not say."""
-        rules = self.rules.outlets[name]
-        with self.lock:
-            for pace, shared in ((self.paces[name], self.rules.shared), (self._alone[name], False)):
-                part = 1.0 if shared else rules.rate_share
-                rate = limits.rate or None if rules.rate is None else rules.rate
-                left = None
-                if rules.quota is None and limits.quota is not None:
-                    left = int((limits.quota - limits.used) * part)
-                pace.allow(None if rate is None else rate * part, left)
 
     # -- letters -------------------------------------------------------------------------------
 
@@ -292,7 +245,7 @@ class Lane:
         """Credits of the first receive of each of those: a long poll may hold them for long."""
         self.router = Router(
             desk.rules.outlets,
-            paces=desk.paces,
+            paces=desk.turns.paces,
             manners=desk.rules.manners,
             most_room=max(FIRST_ROOM, desk.rules.max_in_flight),
             probe_interval=desk.rules.probe_interval,

@@ -203,7 +203,7 @@ def look(ours, said):
     provider = Telling("ses")
     provider.said = said
     asyncio.run(Allowances(ours, {"ses": provider}).look())
-    return ours.paces["ses"]
+    return ours.turns.paces["ses"]
 
 
 def test_the_rate_of_the_account_becomes_that_of_the_provider():
