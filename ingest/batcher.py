@@ -1,9 +1,9 @@
 """When messages of separate requests leave together: Nagle's rule.
 
 With nothing in flight a message leaves at once, so a lone request waits for nobody. Otherwise
-messages gather until ten wait, a batch comes back, or the oldest has waited five milliseconds. A
-timer alone would charge every lone request its full length; this rule batches only where there is
-something to gain.
+messages gather until ten wait, the last batch in flight comes back, or the oldest has waited five
+milliseconds. A timer alone would charge every lone request its full length; this rule batches only
+where there is something to gain.
 
 Who waits is answered by the verdict on his own message, or told that the service is unavailable;
 nobody waits beyond his time-out, because batches leave in order of arrival and each ends by its
@@ -105,9 +105,8 @@ class Batcher:
         self._waiting_bytes += size
         return answer
 
-    def _send_what_is_due(self, *, at_once: bool = False) -> None:
-        while self._waiting and len(self._in_flight) < MOST_IN_FLIGHT and (at_once or self._due()):
-            at_once = False
+    def _send_what_is_due(self) -> None:
+        while self._waiting and len(self._in_flight) < MOST_IN_FLIGHT and self._due():
             if batch := self._take():
                 self._start(batch)
         self._set_timer()
@@ -159,7 +158,7 @@ class Batcher:
         for waiter in batch:
             if not waiter.answer.done():
                 waiter.answer.set_result(verdicts.get(waiter.entry.key, Verdict.UNAVAILABLE))
-        self._send_what_is_due(at_once=True)
+        self._send_what_is_due()
 
     def _set_timer(self) -> None:
         # With no place in flight the next batch that returns does what the timer would.

@@ -87,7 +87,7 @@ def test_ten_that_wait_leave_together():
     run(scenario)
 
 
-def test_those_that_wait_leave_when_a_batch_returns():
+def test_those_that_wait_leave_when_the_last_batch_returns():
     async def scenario(desk):
         await desk.put("a")
         await desk.put("b", "c")
@@ -96,6 +96,23 @@ def test_those_that_wait_leave_when_a_batch_returns():
         await settle()
 
         assert desk.held.batches == [["a"], ["b", "c"]]
+
+    run(scenario)
+
+
+def test_few_that_wait_do_not_leave_while_another_batch_is_in_flight():
+    async def scenario(desk):
+        await desk.put("a")
+        await desk.put(*names(10))
+        await desk.put("b", "c")
+
+        desk.held.answer(0)
+        await settle()
+        assert desk.held.batches == [["a"], names(10)]
+
+        desk.held.answer(1)
+        await settle()
+        assert desk.held.batches[2:] == [["b", "c"]]
 
     run(scenario)
 
