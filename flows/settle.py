@@ -29,7 +29,7 @@ from gomail.settlement import DeadLetter, Decision, Delete, LetGo, Return, backo
 
 log = logging.getLogger(__name__)
 
-DELETE_LINGER = 0.2
+DELETE_LINGER = 0.25
 """Seconds a delete waits for nine others; each request costs the same with one entry or ten."""
 RETURN_LINGER = 0.005
 FIRST_RETRY, LONGEST_RETRY = 0.2, 10.0
