@@ -53,6 +53,13 @@ REDRIVEN_AFTER = 60_000
 """Milliseconds between the first queueing and the one of a redrive, at least. The two times may be
 of different clocks; what is wrongly taken for a copy goes back to the dead-letter queue."""
 
+REPORT_LIFE = 30_000
+"""Milliseconds for which a process counts as living after a report."""
+SUSPECT = 2
+"""So many abandoned attempts of an email make it suspect: it may be what ended the processes."""
+KILLER = 3
+"""So many are proof enough: it is not sent again."""
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -125,6 +132,8 @@ class Intent:
     about: About | None = None
     busy: int = 15_000
     """Milliseconds for which an attempt that another process began may still be under way."""
+    alone: bool = False
+    """Its process has no other attempt at a suspect email under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +143,7 @@ class Known:
     ended: Status | None = None
     """The terminal state it is in: it must not be sent, and no attempt was noted."""
     number: int = 1
-    """The number of the attempt that the intent became; the first is 1."""
+    """The number of the attempt that the intent became; the first is 1. 0 where it was put off."""
     possible_duplicate: bool = False
     """An earlier receive or attempt left no outcome, or an unknown one: it may have been sent."""
     under_way: bool = False
@@ -143,6 +152,22 @@ class Known:
     unanswered: bool = False
     """An attempt since the last redrive has no outcome or an unknown one: unlike
     `possible_duplicate`, somebody did begin to send it."""
+    abandoned: int = 0
+    """Attempts since the last redrive that have no outcome, and whose process, another one, is
+    gone: it has not reported for `REPORT_LIFE`."""
+
+    @property
+    def put_off(self) -> bool:
+        """Whether no attempt was noted because too many were abandoned before.
+
+        That is `SUSPECT` of them, or `KILLER` for an intent that is `alone`.
+        """
+        return self.number == 0
+
+    @property
+    def noted(self) -> bool:
+        """Whether the intent became an attempt, which wants an outcome."""
+        return self.ended is None and not self.under_way and not self.put_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,6 +442,9 @@ class Ledger(Protocol):
 
         `under_way`: see `Known`. A redelivered message is never that: a send begins only if the
         time left of its visibility is longer than `busy`.
+
+        `put_off`: see `Known`. What is only suspect may be asked about again, `alone`. So no email
+        gets its last abandoned attempt because its process sent another suspect beside it.
 
         An email that was refused or given up (not canceled, not expired), and was put on its queue
         more than `REDRIVEN_AFTER` later than at first, has been redriven by an operator: that is

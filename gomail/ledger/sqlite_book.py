@@ -13,8 +13,11 @@ from dataclasses import dataclass, replace
 import orjson
 
 from gomail.ledger import (
+    KILLER,
     REDRIVEN,
     REDRIVEN_AFTER,
+    REPORT_LIFE,
+    SUSPECT,
     TERMINAL,
     About,
     Cancellation,
@@ -60,7 +63,12 @@ _UPDATE_EMAIL_AND_PROVIDER = _UPDATE_EMAIL.replace(
     "redriven_at = column10", "redriven_at = column10, provider = column12"
 )
 """Apart, because an index hangs on the provider, which every mention of it would touch."""
-_READ_ATTEMPT = "SELECT kind, possible_duplicate FROM attempts WHERE email = ? AND number = ?"
+_READ_ATTEMPT = (
+    "SELECT kind, possible_duplicate, owner FROM attempts WHERE email = ? AND number = ?"
+)
+_READ_UNENDED = """
+SELECT number, owner FROM attempts WHERE email = ? AND number > ? AND kind IS NULL
+"""
 _WRITE_ATTEMPT = """
 INSERT INTO attempts VALUES {}
     ON CONFLICT (email, number) DO UPDATE SET
@@ -114,8 +122,8 @@ class _Email:
 _SIZES = (64, 16, 4, 1)
 """Rows of one statement; each size is prepared once and kept by the connection."""
 
-_Attempt = tuple[str | None, bool]
-"""Outcome and doubt of an attempt."""
+_Attempt = tuple[str | None, bool, str]
+"""Outcome, doubt and owner of an attempt."""
 
 
 class Book:
@@ -133,6 +141,7 @@ class Book:
         self._events: list[tuple[object, ...]] = []
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._next_number: int | None = None
+        self._reported: dict[str, int] | None = None
 
     def load(self, ids: Iterable[str]) -> None:
         """Read what is known of these emails, unless it has been read already."""
@@ -279,6 +288,9 @@ class Book:
         if ended:
             self._reopen(email, intent.queued_at)
         unanswered = email.doubts > 0 and self._is_unanswered(email)
+        abandoned = self._abandoned(email, intent) if unanswered else 0
+        if abandoned >= (KILLER if intent.alone else SUSPECT):
+            return Known(number=0, possible_duplicate=True, unanswered=True, abandoned=abandoned)
         email.attempts += 1
         number = email.attempts
         doubtful = email.doubts > 0 or number - email.redriven_at < intent.receive_count
@@ -290,7 +302,9 @@ class Book:
             email, Status.SENDING, at=intent.at, provider=intent.provider,
             number=number, doubtful=doubtful,
         )  # fmt: skip
-        return Known(number=number, possible_duplicate=doubtful, unanswered=unanswered)
+        return Known(
+            number=number, possible_duplicate=doubtful, unanswered=unanswered, abandoned=abandoned
+        )
 
     def _is_redriven(self, email: _Email, queued_at: int) -> bool:
         """Whether an operator has put an email that has ended on its queue again."""
@@ -310,7 +324,24 @@ class Book:
             return True
         since = range(email.redriven_at + 1, email.attempts + 1)
         told = [attempt for number in since if (attempt := self._attempt(email, number))]
-        return any(kind in {None, OutcomeClass.UNKNOWN} for kind, _ in told)
+        return any(kind in {None, OutcomeClass.UNKNOWN} for kind, *_ in told)
+
+    def _abandoned(self, email: _Email, intent: Intent) -> int:
+        """Attempts since the last redrive without an outcome, whose process, another, is gone."""
+        unended = self.connection.execute(_READ_UNENDED, (email.number, email.redriven_at))
+        owners: dict[int, str] = dict(unended.fetchall())
+        for number in range(email.redriven_at + 1, email.attempts + 1):
+            if (told := self._told.get((email.number, number))) is not None:
+                kind, _, owner = told
+                owners[number] = "" if kind else owner
+        gone = [owner for owner in owners.values() if owner not in {"", intent.owner}]
+        return sum(self._last_report(owner) < intent.at - REPORT_LIFE for owner in gone)
+
+    def _last_report(self, owner: str) -> int:
+        """When a process reported last; 0 for never."""
+        if self._reported is None:
+            self._reported = dict(self.connection.execute("SELECT owner, at FROM processes"))
+        return self._reported.get(owner, 0)
 
     def _reopen(self, email: _Email, at: int) -> None:
         """An operator has redriven it: that is an entry of its own, without provider or outcome."""
@@ -319,7 +350,7 @@ class Book:
         self._attempts.append(
             (email.number, email.attempts, "", at, 0, None, REDRIVEN, "", "", False, "")
         )
-        self._told[email.number, email.attempts] = None, False
+        self._told[email.number, email.attempts] = None, False, ""
         self._counts["emails", "", email.status] -= 1
         email.status = ""
 
@@ -362,6 +393,7 @@ class Book:
             (report.owner, report.at, orjson.dumps(report).decode()),
         )
         self.connection.execute("DELETE FROM processes WHERE at < ?", (report.at - STALE_REPORT,))
+        self._reported = None
 
     # -- what the above is made of ---------------------------------------------------------------
 
@@ -382,7 +414,7 @@ class Book:
         number, started = record.number or email.attempts + 1, record.started
         before: _Attempt | None
         if email.open_since is not None and number == email.attempts:
-            before = None, bool(email.open_doubtful)
+            before = None, bool(email.open_doubtful), ""
             started = started or email.open_since
             email.open_since, email.open_doubtful, email.open_owner = None, False, ""
         else:
@@ -417,7 +449,7 @@ class Book:
         if (told := self._told.get((email.number, number))) is not None:
             return told
         row = self.connection.execute(_READ_ATTEMPT, (email.number, number)).fetchone()
-        return row and (row[0], bool(row[1]))
+        return row and (row[0], bool(row[1]), row[2])
 
     def _note(
         self,
@@ -438,7 +470,7 @@ class Book:
                 self._counts["attempts", provider, kind] += 1
                 outcome = (record.duration, kind, record.code, record.detail, record.provider_id)
         self._attempts.append((email.number, number, provider, started, *outcome, doubtful, owner))
-        self._told[email.number, number] = kind, doubtful
+        self._told[email.number, number] = kind, doubtful, owner
         self._changed[email.id] = email
 
     def _move(

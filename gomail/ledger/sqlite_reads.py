@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from gomail.ledger import (
+    REPORT_LIFE,
     About,
     Attempt,
     EmailRecord,
@@ -32,8 +33,6 @@ from gomail.ledger.sqlite_book import HEALTHY
 from gomail.outcome import OutcomeClass
 
 MOST_SCANNED = 10_000
-LIVING = 30_000
-"""Milliseconds for which a process's report counts."""
 LARGEST = 2**63 - 1
 
 _EMAIL = (
@@ -254,7 +253,7 @@ def stats(connection: sqlite3.Connection, now: int) -> Stats:
         for topic, provider, kind, value in connection.execute("SELECT * FROM counts")
     }
     reports = connection.execute(
-        "SELECT report FROM processes WHERE at >= ? ORDER BY owner", (now - LIVING,)
+        "SELECT report FROM processes WHERE at >= ? ORDER BY owner", (now - REPORT_LIFE,)
     ).fetchall()
     return Stats(
         by_status={Status(key[2]): n for key, n in counts.items() if key[0] == "emails" and n},

@@ -23,6 +23,7 @@ from typing import Any
 
 from gomail.ledger import (
     ERASED,
+    REPORT_LIFE,
     SET_BACK,
     Cancellation,
     Claim,
@@ -53,8 +54,6 @@ SCAN = 1_000
 """Emails that one page looks at: about 5 ms of the server's time if a further filter fits none."""
 EVENTS = 10_000
 """Events that are kept, at least; the server cuts them in lumps."""
-REPORT_LIFE = 30_000
-"""Milliseconds for which a process counts as living after a report."""
 PRUNE_STEP = 100
 """Emails forgotten in one go; other callers get their turn in between."""
 EVENTS_STEP = 500

@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 
 from gomail.ledger import (
+    KILLER,
+    SUSPECT,
     About,
     Attempt,
     Due,
@@ -80,7 +82,8 @@ def intent(intent: Intent) -> Row:
     """An intent as `intend.lua` takes it."""
     return (
         intent.id, intent.provider, intent.at, intent.receive_count, intent.queued_at,
-        intent.from_email, intent.to_email, intent.owner, intent.busy, *_about(intent.about),
+        intent.from_email, intent.to_email, intent.owner, intent.busy,
+        KILLER if intent.alone else SUSPECT, *_about(intent.about),
     )  # fmt: skip
 
 
@@ -90,7 +93,10 @@ def known(answer: int | bytes) -> Known:
         word = answer.decode()
         return Known(under_way=True) if word == "under way" else Known(ended=Status(word))
     return Known(
-        number=answer >> 2, possible_duplicate=bool(answer & 1), unanswered=bool(answer & 2)
+        number=answer >> 6,
+        possible_duplicate=bool(answer & 1),
+        unanswered=bool(answer & 2),
+        abandoned=answer >> 2 & 15,
     )
 
 
