@@ -64,7 +64,7 @@ def test_a_limited_provider_is_sent_to_in_turns(world, alone, request, with_ledg
 
     assert sorted(world.ses.accepted) == sorted(ids)
     assert alone.span >= 29 / 40 * ALMOST
-    assert max(world.queue.received.values()) <= 3
+    assert world.queue.received.total() <= 3 * len(ids)  # not received again and again
 
 
 @pytest.mark.usefixtures("ledger")
