@@ -6,7 +6,6 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from sandbox.cloud import Answer, Call, Cloud, Operation, receipt_handle
 from sandbox.errors import Refused
 from sandbox.message import MAX_BYTES
 from sandbox.operations import change_visibility
@@ -15,6 +14,7 @@ from sandbox.sending import Draft, check_size, draft, enqueue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sandbox.cloud import Answer, Call, Cloud, Operation
     from sandbox.queue import Queue
 
 _MOST = 10
@@ -54,7 +54,7 @@ def delete_message_batch(cloud: Cloud, call: Call) -> Answer:
     now = time.time()
 
     def delete(entry: Entry) -> Answer:
-        queue.delete(receipt_handle(entry), now)
+        queue.delete(call.handle(entry), now)
         return {}
 
     answer = _each(call, _entries(call), delete, [])
@@ -68,7 +68,7 @@ def change_message_visibility_batch(cloud: Cloud, call: Call) -> Answer:
     now = time.time()
 
     def change(entry: Entry) -> Answer:
-        change_visibility(queue, entry, now)
+        change_visibility(queue, call, entry, now)
         return {}
 
     answer = _each(call, _entries(call), change, [])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sandbox.attributes import ACCOUNT
-from sandbox.errors import invalid, missing
+from sandbox.errors import expired_handle, invalid, missing
 from sandbox.queues import QueueJournal
 
 if TYPE_CHECKING:
@@ -50,15 +50,24 @@ class Cloud:
 
 @dataclass(slots=True)
 class Call:
-    """One decoded request, where its queue URLs begin, and which batch entries are to fail."""
+    """One decoded request, where its queue URLs begin, and which parts of it are to fail."""
 
     parameters: dict[str, Any]
     origin: str
     entry_fails: Callable[[], bool]
+    handle_expires: Callable[[], bool]
 
     def url_of(self, queue: Queue) -> str:
         """The queue's URL as this caller can reach it."""
         return f"{self.origin}/{ACCOUNT}/{queue.settings.name}"
+
+    def handle(self, p: dict[str, Any]) -> object:
+        """The receipt handle that the request, or an entry of it, names."""
+        if p.get("ReceiptHandle") is None:
+            raise missing("ReceiptHandle")
+        if self.handle_expires():
+            raise expired_handle()
+        return p["ReceiptHandle"]
 
 
 Answer = dict[str, Any]
@@ -86,10 +95,3 @@ def strings(parameters: dict[str, Any], name: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise invalid(f"{name} must be a list of strings.")
     return value
-
-
-def receipt_handle(p: dict[str, Any]) -> object:
-    """The receipt handle that a request or an entry names."""
-    if p.get("ReceiptHandle") is None:
-        raise missing("ReceiptHandle")
-    return p["ReceiptHandle"]

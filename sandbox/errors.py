@@ -11,6 +11,7 @@ _LEGACY_CODES = {
     "EmptyBatchRequest": _PREFIX + "EmptyBatchRequest",
     "InvalidBatchEntryId": _PREFIX + "InvalidBatchEntryId",
     "InvalidParameterValueException": "InvalidParameterValue",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
     "MessageNotInflight": _PREFIX + "MessageNotInflight",
     "MissingRequiredParameterException": "MissingParameter",
     "QueueDoesNotExist": _PREFIX + "NonExistentQueue",
@@ -18,7 +19,12 @@ _LEGACY_CODES = {
     "TooManyEntriesInBatchRequest": _PREFIX + "TooManyEntriesInBatchRequest",
     "UnsupportedOperation": _PREFIX + "UnsupportedOperation",
 }
-_STATUSES = {"OverLimit": 403, "RequestThrottled": 403, "InternalFailure": 500}
+_STATUSES = {
+    "InternalFailure": 500,
+    "InvalidSignatureException": 403,
+    "OverLimit": 403,
+    "RequestThrottled": 403,
+}
 
 
 class Refused(Exception):
@@ -58,6 +64,18 @@ def bad_handle(handle: object) -> Refused:
     return Refused(
         "ReceiptHandleIsInvalid",
         f'The input receipt handle "{handle}" is not a valid receipt handle.',
+    )
+
+
+def expired_handle() -> Refused:
+    """Refuse a receipt handle whose time is over."""
+    return Refused("ReceiptHandleIsInvalid", "The receipt handle has expired")
+
+
+def over_limit() -> Refused:
+    """Refuse to hand out more than may be in flight."""
+    return Refused(
+        "OverLimit", "Too many messages in flight, the maximum is 120,000; delete some first."
     )
 
 

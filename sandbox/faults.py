@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ALMOST_ONE = 1 - 1e-9
-_RANGES = {"status": (400, 599), "latency": (0, 300), "rate_limit": (0, 1_000_000)}
+_RANGES = {
+    "status": (400, 599),
+    "latency": (0, 300),
+    "rate_limit": (0, 1_000_000),
+    "max_in_flight": (0, 120_000),
+    "max_clock_skew": (0, 86_400),
+}
+_WHOLE = {"status", "max_in_flight"}
+_OPTIONAL = {"rate_limit", "max_in_flight", "max_clock_skew"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,8 @@ class Switches:
     garbage_rate: float = 0.0
     refuse_ids: tuple[str, ...] = ()
     refuse_to: tuple[str, ...] = ()
+    max_clock_skew: float | None = None
+    """Seconds by which the date of a signature may be off, 900 at AWS; SES alone looks at it."""
 
     def strikes(self) -> Strikes:
         """Deals out what hits whole calls."""
@@ -62,6 +72,20 @@ class QueueSwitches:
     reset_rate: float = 0.0
     throttle_rate: float = 0.0
     partial_failure_rate: float = 0.0
+    """Of the entries of batches: fail without the sender's fault."""
+    duplicate_delivery_rate: float = 0.0
+    """Of the messages received for the first time since they were ready: handed out once more while
+    they are hidden, with a handle of its own. A delete by the older handle succeeds and deletes
+    nothing."""
+    expired_handle_rate: float = 0.0
+    """Of the deletes and changes of visibility: answered `ReceiptHandleIsInvalid`, nothing done."""
+    over_limit_rate: float = 0.0
+    """Of the receives, long polls too: answered `OverLimit`."""
+    max_in_flight: int | None = None
+    """Messages in flight in one queue, 120,000 where None. At the limit a short poll is answered
+    `OverLimit`, a long poll brings nothing. `operations` does not limit it."""
+    max_clock_skew: float | None = None
+    """Seconds by which the date of a signature may be off, 900 at AWS; None looks at none."""
     operations: tuple[str, ...] | None = None
 
     def strikes(self) -> Strikes:
@@ -110,9 +134,9 @@ def _is_fit(name: str, value: object) -> bool:
     if name in ("error_code", "error_message"):
         return value is None or isinstance(value, str)
     if value is None or isinstance(value, bool) or not isinstance(value, int | float):
-        return value is None and name == "rate_limit"
+        return value is None and name in _OPTIONAL
     low, high = _RANGES.get(name, (0, 1))
-    return low <= value <= high and (name != "status" or isinstance(value, int))
+    return low <= value <= high and (name not in _WHOLE or isinstance(value, int))
 
 
 def _are_strings(value: object) -> bool:

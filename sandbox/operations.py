@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from sandbox.attributes import COUNTS, NAMES
-from sandbox.cloud import Answer, Call, Cloud, Operation, number, receipt_handle, strings
+from sandbox.cloud import Answer, Call, Cloud, Operation, number, strings
 from sandbox.errors import Refused, missing
 from sandbox.queue import MAX_VISIBILITY
 from sandbox.sending import send_message
@@ -90,23 +90,23 @@ def set_queue_attributes(cloud: Cloud, call: Call) -> Answer:
 def delete_message(cloud: Cloud, call: Call) -> Answer:
     """DeleteMessage."""
     queue = cloud.queue(call.parameters)
-    queue.delete(receipt_handle(call.parameters), time.time())
+    queue.delete(call.handle(call.parameters), time.time())
     cloud.waiting.wake(queue)
     return {}
 
 
-def change_visibility(queue: Queue, p: dict[str, Any], now: float) -> None:
+def change_visibility(queue: Queue, call: Call, p: dict[str, Any], now: float) -> None:
     """Change the visibility of one message in flight."""
     if p.get("VisibilityTimeout") is None:
         raise missing("VisibilityTimeout")
     seconds = number(p, "VisibilityTimeout", 0, most=MAX_VISIBILITY)
-    queue.change_visibility(receipt_handle(p), now, seconds)
+    queue.change_visibility(call.handle(p), now, seconds)
 
 
 def change_message_visibility(cloud: Cloud, call: Call) -> Answer:
     """ChangeMessageVisibility."""
     queue = cloud.queue(call.parameters)
-    change_visibility(queue, call.parameters, time.time())
+    change_visibility(queue, call, call.parameters, time.time())
     cloud.waiting.wake(queue)
     return {}
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from sandbox.calls import Calls
 from sandbox.faults import RateLimit, Switches
 from sandbox.http import cut, hang
+from sandbox.signatures import skew
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _LONGEST_HANG = 120.0
 _TOO_MANY = 429
 _BAD = 400
+_FORBIDDEN = 403
 
 
 class Rejected(Exception):
@@ -109,6 +111,8 @@ class ProviderEndpoint:
             self.calls.reset += 1
             return cut(request)
         self._fail(struck)
+        if late := skew(request.headers, self._switches.max_clock_skew, time.time()):
+            raise Rejected(_FORBIDDEN, late, code="InvalidSignatureException")
         self.dialect.authenticate(request.headers)
         email = self.dialect.read(payload)
         self._refuse(email)

@@ -12,7 +12,7 @@ message would be received.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,11 +21,23 @@ from sandbox.errors import Refused, invalid
 from sandbox.message import Message, State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sandbox.attributes import Settings
 
 MAX_IN_FLIGHT = 120_000
 MAX_VISIBILITY = 43_200
 _SWEEP_FROM = 64
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What queues do only where a fault is switched on; all queues of an account share one."""
+
+    max_in_flight: int = MAX_IN_FLIGHT
+    """Messages in flight in one queue."""
+    repeats: Callable[[], bool] = lambda: False
+    """Whether the message that is handed out now is handed out once more while it is hidden."""
 
 
 class Journal(Protocol):
@@ -47,13 +59,17 @@ class Journal(Protocol):
 class Queue:
     """A standard queue."""
 
-    def __init__(self, uid: str, settings: Settings, journal: Journal) -> None:
+    def __init__(
+        self, uid: str, settings: Settings, journal: Journal, trouble: Trouble | None = None
+    ) -> None:
         self.uid = uid
         self.settings = settings
         self.dead_letters: Queue | None = None
         self.delayed = 0
         self.in_flight = 0
         self._journal = journal
+        self._trouble = trouble or Trouble()
+        self._repeated: deque[tuple[Message, int]] = deque()
         self._messages: dict[int, Message] = {}
         self._ready: deque[Message] = deque()
         self._hidden: list[tuple[float, int, Message]] = []
@@ -65,8 +81,8 @@ class Queue:
 
     @property
     def receivable(self) -> int:
-        """Ready messages, as far as the limit of messages in flight lets them out."""
-        return min(self.ready, MAX_IN_FLIGHT - self.in_flight)
+        """Messages to be handed out now, as far as the limit of those in flight lets them out."""
+        return min(self.ready + len(self._repeated), self._trouble.max_in_flight - self.in_flight)
 
     def settle(self, now: float) -> None:
         """Make ready what has waited long enough."""
@@ -104,8 +120,10 @@ class Queue:
     def receive(self, now: float, limit: int, visibility: float) -> list[Message]:
         """Hand out up to `limit` messages and hide them for `visibility` seconds."""
         self.settle(now)
-        taken: list[Message] = []
-        while self._ready and len(taken) < min(limit, MAX_IN_FLIGHT - self.in_flight):
+        taken = self._take_repeated(limit)
+        repeated = len(taken)
+        most = min(limit, self._trouble.max_in_flight - self.in_flight)
+        while self._ready and len(taken) < most:
             message = self._ready.popleft()
             if message.state is not State.READY or self._is_dead(message, now):
                 continue
@@ -114,6 +132,22 @@ class Queue:
             taken.append(message)
         for message in taken:
             self._mark_received(message, now, visibility)
+        self._repeated.extend(
+            (message, message.receives)
+            for message in taken[repeated:]
+            if message.state is State.IN_FLIGHT and self._trouble.repeats()
+        )
+        return taken
+
+    def _take_repeated(self, limit: int) -> list[Message]:
+        """Messages in flight that are handed out once more, as at-least-once delivery may."""
+        taken: list[Message] = []
+        while self._repeated and len(taken) < limit:
+            message, receives = self._repeated.popleft()
+            if message.state is State.IN_FLIGHT and message.receives == receives:
+                self._messages.pop(message.seq)
+                self._count_hidden(message.state, -1)
+                taken.append(message)
         return taken
 
     def handle(self, message: Message) -> str:
@@ -162,6 +196,7 @@ class Queue:
         self._messages.clear()
         self._ready.clear()
         self._hidden.clear()
+        self._repeated.clear()
         self.delayed = self.in_flight = 0
         self._journal.emptied(self)
 

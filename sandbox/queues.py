@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sandbox.attributes import Settings, check_name, check_values
 from sandbox.errors import Refused, invalid, no_queue
-from sandbox.queue import Journal, Queue
+from sandbox.queue import Journal, Queue, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,6 +30,7 @@ class Queues:
     """The queues of one account."""
 
     def __init__(self, journal: QueueJournal) -> None:
+        self.trouble = Trouble()
         self._journal = journal
         self._by_name: dict[str, Queue] = {}
 
@@ -98,7 +99,7 @@ class Queues:
             )
 
     def _add(self, uid: str, settings: Settings) -> Queue:
-        queue = Queue(uid, settings, self._journal)
+        queue = Queue(uid, settings, self._journal, self.trouble)
         self._by_name[settings.name] = queue
         self._tie()
         return queue

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,11 +18,13 @@ from aiohttp import web
 from sandbox.batches import BATCHES
 from sandbox.calls import Calls
 from sandbox.cloud import Call, Cloud
-from sandbox.errors import Refused, invalid
+from sandbox.errors import Refused, invalid, over_limit
 from sandbox.faults import QueueSwitches, Strikes
 from sandbox.http import cut, is_gone
 from sandbox.operations import OPERATIONS
+from sandbox.queue import MAX_IN_FLIGHT
 from sandbox.receiving import receive_message
+from sandbox.signatures import skew
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +33,7 @@ _TARGET_PREFIX = "AmazonSQS."
 _JSON = "application/x-amz-json-1.0"
 _REQUEST_PREFIX = os.urandom(4).hex()
 _SERVER_ERROR = 500
+_RECEIVE = "ReceiveMessage"
 
 
 class SqsEndpoint:
@@ -51,6 +55,16 @@ class SqsEndpoint:
         self._switches = switches
         self._strikes = switches.strikes()
         self._entry_strikes = Strikes({"entry": switches.partial_failure_rate})
+        self._handle_strikes = Strikes({"handle": switches.expired_handle_rate})
+        self._receive_strikes = Strikes({"over limit": switches.over_limit_rate})
+        repeats = Strikes({"repeat": switches.duplicate_delivery_rate})
+        trouble = self._cloud.queues.trouble
+        repeating = self._strikes_at(_RECEIVE)
+        trouble.repeats = lambda: repeating and repeats.next() is not None
+        most = switches.max_in_flight
+        trouble.max_in_flight = MAX_IN_FLIGHT if most is None else most
+        for queue in self._cloud.queues:
+            self._cloud.waiting.wake(queue)
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer one call."""
@@ -69,12 +83,13 @@ class SqsEndpoint:
         self.calls.operations[name if name in _KNOWN else "unknown"] += 1
         body = await request.read()
         fails: Callable[[], bool] = _never
+        expires: Callable[[], bool] = _never
         if self._strikes_at(name):
-            if (struck := await self._strike(request)) is not None:
+            if (struck := await self._strike(request, name)) is not None:
                 return struck
-            fails = self._entry_fails
-        call = Call(_decode(body), _origin(request), fails)
-        if name == "ReceiveMessage":
+            fails, expires = self._entry_fails, self._handle_expires
+        call = Call(_decode(body), _origin(request), fails, expires)
+        if name == _RECEIVE:
             answer = await receive_message(self._cloud, call, lambda: is_gone(request))
         elif (operation := OPERATIONS.get(name) or BATCHES.get(name)) is not None:
             answer = operation(self._cloud, call)
@@ -88,9 +103,13 @@ class SqsEndpoint:
         operations = self._switches.operations
         return operations is None or name in operations
 
-    async def _strike(self, request: web.BaseRequest) -> web.Response | None:
+    async def _strike(self, request: web.BaseRequest, name: str) -> web.Response | None:
         if self._switches.latency:
             await asyncio.sleep(self._switches.latency)
+        if late := skew(request.headers, self._switches.max_clock_skew, time.time()):
+            raise Refused("InvalidSignatureException", late)
+        if name == _RECEIVE and self._receive_strikes.next():
+            raise over_limit()
         match self._strikes.next():
             case "reset":
                 self.calls.reset += 1
@@ -105,6 +124,9 @@ class SqsEndpoint:
 
     def _entry_fails(self) -> bool:
         return self._entry_strikes.next() is not None
+
+    def _handle_expires(self) -> bool:
+        return self._handle_strikes.next() is not None
 
     def _failure(self, status: int) -> web.Response:
         self.calls.failed[status] += 1
@@ -127,7 +149,7 @@ class SqsEndpoint:
         return web.Response(body=orjson.dumps(body), status=status, headers=headers)
 
 
-_KNOWN = {"ReceiveMessage", *OPERATIONS, *BATCHES}
+_KNOWN = {_RECEIVE, *OPERATIONS, *BATCHES}
 
 
 def _never() -> bool:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from sandbox.errors import Refused
+from sandbox.errors import Refused, over_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,8 @@ class Waiting:
             taken = queue.receive(self._clock(), limit, visibility)
             if queue.dead_letters is not None:
                 self.wake(queue.dead_letters)
+            if taken:
+                self.wake(queue)  # some of it may be handed out once more
             if taken or loop.time() >= deadline:
                 if wait == 0:
                     _check_in_flight(queue, taken)
@@ -129,6 +131,4 @@ class Waiting:
 
 def _check_in_flight(queue: Queue, taken: list[Message]) -> None:
     if not taken and queue.ready and queue.receivable <= 0:
-        raise Refused(
-            "OverLimit", "Too many messages in flight, the maximum is 120,000; delete some first."
-        )
+        raise over_limit()

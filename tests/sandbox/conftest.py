@@ -54,6 +54,17 @@ def http(url):
         yield client
 
 
+@pytest.fixture
+def faults(http):
+    """Set the switches of an endpoint; none heals it."""
+
+    def faults(provider, **switches):
+        answer = http.put(f"/faults/{provider}", json=switches)
+        assert answer.status_code == 200, answer.text
+
+    return faults
+
+
 @pytest.fixture(scope="session")
 def session():
     return boto3.Session("AKIDEXAMPLE", "secret", region_name="us-east-1")

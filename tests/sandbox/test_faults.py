@@ -70,11 +70,18 @@ def test_unknown_switches_are_named():
         {"rate_limit": -1},
         {"refuse_ids": "m-1"},
         {"refuse_to": [1]},
+        {"max_clock_skew": -1},
     ],
 )
 def test_impossible_values_are_refused_by_name(wanted):
     with pytest.raises(BadSwitches, match=next(iter(wanted))):
         switches(Switches, wanted)
+
+
+@pytest.mark.parametrize("most", [-1, 1.5, 120_001, "1"])
+def test_an_impossible_number_in_flight_is_refused_by_name(most):
+    with pytest.raises(BadSwitches, match="max_in_flight"):
+        switches(QueueSwitches, {"max_in_flight": most})
 
 
 def test_the_queue_has_switches_of_its_own():

@@ -23,15 +23,6 @@ SIGNED = {
 
 
 @pytest.fixture
-def faults(http):
-    def faults(provider, **switches):
-        answer = http.put(f"/faults/{provider}", json=switches)
-        assert answer.status_code == 200, answer.text
-
-    return faults
-
-
-@pytest.fixture
 def emails(http):
     return lambda **query: http.get("/mailbox", params=query).json()["emails"]
 
