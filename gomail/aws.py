@@ -188,31 +188,29 @@ class Signer:
         self._clock = clock
         self._second = -1
         self._stamp = ""
-        self._key_for: tuple[str, Keys] | None = None
-        self._key = b""
+        self._day = ""
+        self._signed_with: Keys | None = None
+        self._mac = hmac.new(b"", digestmod="sha256")
 
     def sign(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> dict[str, str]:
         """All headers of the request, `Host` among them, so that what is signed is what is sent."""
         keys = self._credentials.keys
-        host, path, query = _target(url)
         stamp = self._now()
-        signed = {"Host": host, **headers, "X-Amz-Date": stamp}
+        signed = {"Host": _target(url)[0], **headers, "X-Amz-Date": stamp}
         if keys.token:
             signed["X-Amz-Security-Token"] = keys.token
-        pairs = sorted((name.lower(), " ".join(value.split())) for name, value in signed.items())
-        lines = "".join(f"{name}:{value}\n" for name, value in pairs)
-        names = ";".join(name for name, _ in pairs)
-        content = headers.get(CONTENT_DIGEST) or sha256(body).hexdigest()
-        request = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{content}"
+        start, names = _canonical(method, url, tuple(signed.items()))
+        request = start + (headers.get(CONTENT_DIGEST) or sha256(body).hexdigest())
         scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
         digest = sha256(request.encode()).hexdigest()
         text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
-        signature = hmac.digest(self._signing_key(stamp[:8], keys), text.encode(), "sha256").hex()
+        mac = self._keyed(stamp[:8], keys).copy()
+        mac.update(text.encode())
         signed["Authorization"] = (
             f"AWS4-HMAC-SHA256 Credential={keys.access_key}/{scope}, "
-            f"SignedHeaders={names}, Signature={signature}"
+            f"SignedHeaders={names}, Signature={mac.hexdigest()}"
         )
         return signed
 
@@ -223,13 +221,32 @@ class Signer:
             self._stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
         return self._stamp
 
-    def _signing_key(self, day: str, keys: Keys) -> bytes:
-        if self._key_for != (day, keys):
+    def _keyed(self, day: str, keys: Keys) -> hmac.HMAC:
+        """The signing key of the day, ready to be copied.
+
+        `hmac.digest` would let go of the interpreter's lock, which then has to be won back from the
+        other threads of a dispatcher.
+        """
+        if self._day != day or self._signed_with != keys:
             key = f"AWS4{keys.secret_key}".encode()
             for part in (day, self._region, self._service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._key, self._key_for = key, (day, keys)
-        return self._key
+            self._mac = hmac.new(key, digestmod="sha256")
+            self._day, self._signed_with = day, keys
+        return self._mac
+
+
+@lru_cache(maxsize=64)
+def _canonical(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    """The canonical request up to the body's digest, and the names of the signed headers.
+
+    Requests of one second to one place differ in their bodies only.
+    """
+    _, path, query = _target(url)
+    pairs = sorted((name.lower(), " ".join(value.split())) for name, value in headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in pairs)
+    names = ";".join(name for name, _ in pairs)
+    return f"{method}\n{path}\n{query}\n{lines}\n{names}\n", names
 
 
 @lru_cache(maxsize=64)
