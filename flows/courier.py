@@ -13,9 +13,10 @@ from flows.desk import Desk, Lane, is_over
 from flows.loop import Loop
 from flows.mail import NOT_BEGUN, Attempt, Letter, Routed, Ticket
 from flows.payloads import Fetcher
+from flows.quarantine import Quarantine
 from flows.scribe import Scribe
 from gomail.email import Claim, Email, Message, Unreadable
-from gomail.ledger import Take, Turn
+from gomail.ledger import KILLER, Known, Take, Turn
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.payloads import PayloadMissing, PayloadUnavailable
 from gomail.providers import Provider
@@ -26,6 +27,7 @@ from gomail.settlement import (
     LetGo,
     Return,
     backoff,
+    crashed,
     expired,
     may_have_been_sent,
 )
@@ -62,6 +64,7 @@ class Courier:
         self._stopping = False
         self._waiting: dict[Letter, tuple[Lane, Routed]] = {}
         """What waits for its turn, by letter: a letter is one object for its whole way."""
+        self._quarantine = Quarantine(loop, self._alone, monotonic=desk.monotonic)
 
     def send(self, lane: Lane, batch: Sequence[Routed]) -> None:
         """Hand over a batch; never blocks. From the worker's thread."""
@@ -132,6 +135,8 @@ class Courier:
         for lane, routed in self._waiting.values():
             lane.attempts.append(_given_back(routed))
         self._waiting.clear()
+        for lane, routed in self._quarantine.clear():
+            lane.attempts.append(_given_back(routed))
 
     def _intend(self, lane: Lane, batch: Sequence[Routed]) -> None:
         now = self._desk.monotonic()
@@ -150,30 +155,62 @@ class Courier:
         for routed, ticket in batch:
             if (held := self._held_back(routed, ticket)) is not None:
                 lane.attempts.append(held)
+            elif ticket.known is not None and ticket.known.put_off:
+                self._isolate(lane, routed)
             else:
                 self._loop.spawn(self._attempt(lane, routed, ticket))
+
+    def _isolate(self, lane: Lane, routed: Routed) -> None:
+        """Send it while no other suspect is under way: it may be what ended two processes."""
+        if self._stopping:
+            lane.attempts.append(_given_back(routed))
+        else:
+            log.warning("message %s: two processes ended while it was sent", routed.letter.id)
+            self._quarantine.add(lane, routed)
+
+    def _alone(self, lane: Lane, routed: Routed) -> bool:
+        """Begin with a suspect whose turn has come; answers whether it did.
+
+        Not before the ledger knows what became of the last one, which counted as abandoned too if
+        this one ends the process.
+        """
+        assert self._scribe is not None, "only the ledger makes anybody suspect"
+        if not self._in_time(routed, self._desk.monotonic()):
+            lane.attempts.append(Attempt(routed, None))  # it shows again by itself
+        elif self._scribe.is_behind:
+            return False
+        else:
+            self._scribe.intend(
+                [routed], lambda tickets: self._begin(lane, [(routed, tickets[0])]), alone=True
+            )
+        return True
 
     def _held_back(self, routed: Routed, ticket: Ticket) -> Attempt | None:
         """The attempt where no send may begin; None where it may."""
         known, letter = ticket.known, routed.letter
         assert letter.email is not None, "only what has been read is routed"
         if known is None:
-            if letter.email.send_at and self._scribe is not None:
-                # It may have been canceled, and only the ledger knows.
+            if self._scribe is not None and (letter.email.send_at or ticket.alone):
+                # It may have been canceled, or end the process, and only the ledger knows.
                 ticket.unused = True
                 later = Return(backoff(letter.receive_count, self._desk.random))
                 return Attempt(routed, None, ticket, later)
         elif known.ended is not None:
             return Attempt(routed, None, ticket)
-        elif known.under_way:
-            busy = math.ceil(self._send_timeout + SETTLING_MARGIN)
-            return Attempt(routed, None, ticket, Return(busy))
+        elif (obstacle := self._obstacle(known)) is not None:
+            return Attempt(routed, None, ticket, obstacle)
         elif known.unanswered and self._desk.rules.policy_for(letter).dead_letter_unknown:
             end = may_have_been_sent("unanswered", "an earlier attempt was never answered")
             return _not_begun(routed, ticket, end)
         if letter.email.expires_at and is_over(letter.email, self._desk.wall()):
             return _not_begun(routed, ticket, expired())
         return None
+
+    def _obstacle(self, known: Known) -> Decision | None:
+        """What becomes of an email whose attempt was not noted because of earlier ones."""
+        if known.under_way:
+            return Return(math.ceil(self._send_timeout + SETTLING_MARGIN))
+        return crashed() if known.put_off and known.abandoned >= KILLER else None
 
     async def _attempt(self, lane: Lane, routed: Routed, ticket: Ticket) -> None:
         email = routed.letter.email

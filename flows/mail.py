@@ -94,6 +94,8 @@ class Ticket:
     duration: int = 0
     unused: bool = False
     """Nothing was sent because the ledger had not answered; an answer that is late ends it."""
+    alone: bool = False
+    """The email is suspect of ending processes, and no other one is under way here."""
 
 
 @dataclass(frozen=True, slots=True)

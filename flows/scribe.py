@@ -89,11 +89,25 @@ class Scribe:
         self._rests_until = float("-inf")
         self._closing = asyncio.Event()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the ledger has yet to be told what some attempts brought."""
+        return bool(self._late)
+
     # -- before a send -------------------------------------------------------------------------
 
-    def intend(self, batch: Sequence[Routed], then: Callable[[Sequence[Ticket]], None]) -> None:
-        """Note sends that are about to begin, then go on; the tickets say what was known."""
-        tickets = [Ticket() for _ in batch]
+    def intend(
+        self,
+        batch: Sequence[Routed],
+        then: Callable[[Sequence[Ticket]], None],
+        *,
+        alone: bool = False,
+    ) -> None:
+        """Note sends that are about to begin, then go on; the tickets say what was known.
+
+        `alone`: no other email that is suspect of ending processes is under way.
+        """
+        tickets = [Ticket(alone=alone) for _ in batch]
         if self._resting():
             then(tickets)
         else:
@@ -101,7 +115,7 @@ class Scribe:
 
     async def _tell_intents(self, sends: Sequence[tuple[Routed, Ticket]]) -> None:
         # Where the answer is late, the sends have begun; the tickets still get their numbers.
-        intents = [self._intent(routed) for routed, _ in sends]
+        intents = [self._intent(*send) for send in sends]
         known = await self._guarded(self._ledger.intend(intents)) or {}
         for routed, ticket in sends:
             ticket.known = known.get(routed.letter.id)
@@ -115,7 +129,7 @@ class Scribe:
             # Before the next intents: left without an outcome, it would look like a send to them.
             await self._tell_records(unused)
 
-    def _intent(self, routed: Routed) -> Intent:
+    def _intent(self, routed: Routed, ticket: Ticket) -> Intent:
         letter = routed.letter
         assert letter.email is not None, "only what has been read is routed"
         return Intent(
@@ -129,6 +143,7 @@ class Scribe:
             to_email=letter.email.to_email,
             about=about(letter.email),
             busy=self._busy,
+            alone=ticket.alone,
         )
 
     def take(self, takes: Sequence[Take], then: Callable[[Sequence[Turn | None]], None]) -> None:
@@ -178,8 +193,8 @@ class Scribe:
             status=after_attempt(outcome.kind, settlement.decision),
             at=self._now(),
             provider=attempt.routed.provider,
-            # An email that has ended got no number: the one it had belongs to another attempt.
-            number=known.number if known and known.ended is None else 0,
+            # What was not noted has no number: the one it had belongs to another attempt.
+            number=known.number if known and known.noted else 0,
             kind=outcome.kind,
             code=outcome.code,
             detail=outcome.detail,
@@ -213,8 +228,7 @@ class Scribe:
 
     def _unused(self, routed: Routed, ticket: Ticket) -> Recorded | None:
         """The end of an attempt that was noted too late to begin; None where none was noted."""
-        known = ticket.known
-        if known is None or known.ended is not None or known.under_way:
+        if ticket.known is None or not ticket.known.noted:
             return None
         why = Outcome(OutcomeClass.FAILED, code=NOT_BEGUN, detail="the ledger answered too late")
         return self._attempted(Settlement(routed.letter, LetGo(), Attempt(routed, why, ticket)))

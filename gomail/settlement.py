@@ -20,6 +20,9 @@ NO_ROOM_DELAY = 1
 EXPIRED = "expired"
 """Code of a dead letter whose sender's own time limit was over."""
 
+CRASH = "crash"
+"""Code of a dead letter that ended whoever sent it."""
+
 NEVER_HERE = frozenset({OutcomeClass.REFUSED, OutcomeClass.UNSUITABLE})
 """Outcomes after which a provider is not asked again with the same message."""
 
@@ -113,6 +116,13 @@ def for_message(policy: Policy, on_unknown: str) -> Policy:
 def may_have_been_sent(code: str, detail: str = "") -> DeadLetter:
     """The end of a message that must not be sent twice, after an attempt nobody knows of."""
     return DeadLetter("it may have been sent", code, detail)
+
+
+def crashed() -> DeadLetter:
+    """The end of a message that the processes which sent it did not survive."""
+    return DeadLetter(
+        "it ended the process that sent it three times", CRASH, "it may have been sent"
+    )
 
 
 def backoff(receive_count: int, random: Callable[[], float]) -> int:

@@ -20,7 +20,7 @@ def after_attempt(kind: OutcomeClass, decision: Decision) -> Status:
 def after_burial(decision: DeadLetter) -> Status:
     """The email's state once the dead-letter queue has it.
 
-    One that may have been sent, and must not be sent twice, ends as failed: its detail says so.
+    One that may have been sent, and must not be sent again, ends as failed: its detail says so.
     """
     if decision.code == EXPIRED:
         return Status.EXPIRED
