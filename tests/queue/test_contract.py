@@ -1,4 +1,4 @@
-"""What every queue behind the port does, asked of the sandbox and of moto alike."""
+"""What every queue behind the port does, asked of the sandbox, moto and ElasticMQ alike."""
 
 import asyncio
 import json
