@@ -9,6 +9,7 @@ own time limit.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -64,7 +65,10 @@ _ENTRY_CODES = frozenset(
         "MissingRequiredParameterException",
     }
 )
-
+# How AWS says that a signature's date is too far from its own clock, under codes that also mean a
+# wrong key (aws-sdk-go #487, aws-sdk-js #1652); some services have codes for it.
+_WRONG_CLOCK = re.compile(r"signature (expired|not yet current)", re.IGNORECASE)
+_CLOCK_CODES = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
 
 _HEADERS = {
     operation: {
@@ -404,6 +408,10 @@ def _error(operation: str, queue: str, response: Response) -> QueueError:
     """The error an answer is, by whether asking again may help."""
     reported, text = parse_error("sqs", operation, response)
     code = _plain(reported)
+    if code in _CLOCK_CODES or _WRONG_CLOCK.match(text):
+        # Nothing was acted on, and once the clock is right the same call is: mail only waits.
+        text = f"{text}; the clock of this machine is off, set it"
+        return QueueUnavailable(f"{operation} at {queue}: {code}: {text}", code=code)
     passes = (
         response.status >= _SERVER_FAULT
         or response.status in _PASSING_STATUSES

@@ -49,8 +49,8 @@ def ok(answer: Any) -> Response:
     return Response(200, {}, json.dumps(answer).encode())
 
 
-def error(code: str, *, status: int = 400) -> Response:
-    body = {"__type": f"com.amazonaws.sqs#{code}", "message": "why"}
+def error(code: str, *, status: int = 400, text: str = "why") -> Response:
+    body = {"__type": f"com.amazonaws.sqs#{code}", "message": text}
     return Response(status, {}, json.dumps(body).encode())
 
 
@@ -222,6 +222,23 @@ def test_what_stays_as_it_is_is_a_refusal(name, code):
         ask(Scripted(error(code, status=403)), CALLS[name])
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("SignatureDoesNotMatch", "Signature expired: 1 is now earlier than 2 (3 - 15 min.)"),
+        ("InvalidSignatureException", "Signature not yet current: 1 is still later than 2"),
+        ("RequestTimeTooSkewed", "why"),
+    ],
+)
+def test_a_clock_that_is_off_is_named_and_mail_waits_until_it_is_set(name, code, text):
+    with pytest.raises(QueueUnavailable, match="the clock of this machine is off") as caught:
+        ask(Scripted(error(code, status=403, text=text)), CALLS[name])
+
+    assert caught.value.code == code
+    assert text in str(caught.value)
 
 
 @pytest.mark.parametrize("name", CALLS)
