@@ -22,7 +22,7 @@ def main() -> int:
         if options.write:
             page.write(report, [scenario.title for scenario in SCENARIOS.values()])
         if options.write and report.samples:
-            page.draw(report, page.DOCS / "plots" / "soak.svg")
+            page.draw(report, page.DOCS / "plots" / f"{report.name}.svg")
     return 0 if kept else 1
 
 

@@ -5,27 +5,30 @@ later, may be accepted once or not at all.
 """
 
 import asyncio
+import json
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import aiohttp
 
 PATIENCE = aiohttp.ClientTimeout(total=20)
 _READERS = 16
+_BATCH = 10
 
 
 class Client:
     """Posts in a thread of its own."""
 
-    def __init__(self, address: str, rate: float) -> None:
+    def __init__(self, address: str, rate: float, waiting: Mapping[str, int]) -> None:
         self._address, self._rate = address, rate
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._post_all()))
-        self.asked = 0
-        self.promised: dict[str, int] = {}
-        """The request of each id that came with a 200."""
+        self.asked = len(waiting)
+        self.promised: dict[str, int] = dict(waiting)
+        """The request of each id that came with a 200, or was on a queue before."""
         self.unanswered: set[int] = set()
         """Requests whose answer was lost or was a 503."""
         self.refused: dict[int, int] = {}
@@ -56,14 +59,9 @@ class Client:
             await asyncio.gather(*under_way)
 
     async def _post(self, session: aiohttp.ClientSession, number: int) -> None:
-        email = {
-            "fromEmail": "shop@example.com",
-            "toEmail": recipient(number),
-            "subject": f"Receipt {number}",
-            "body": "Thank you.",
-        }
+        request = {"email": email(number)}
         try:
-            async with session.post(f"{self._address}/email/send", json={"email": email}) as answer:
+            async with session.post(f"{self._address}/email/send", json=request) as answer:
                 given = await answer.json()
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError):
             # Nobody knows what became of it.
@@ -78,9 +76,9 @@ class Client:
 
 
 @contextmanager
-def posting(address: str, rate: float) -> Iterator[Client]:
-    """A client that posts for the length of the block."""
-    client = Client(address, rate)
+def posting(address: str, rate: float, waiting: Mapping[str, int]) -> Iterator[Client]:
+    """A client that posts for the length of the block, and counts on what is `waiting` already."""
+    client = Client(address, rate, waiting)
     client.start()
     try:
         yield client
@@ -91,6 +89,57 @@ def posting(address: str, rate: float) -> Iterator[Client]:
 def recipient(number: int) -> str:
     """To whom a request's email goes: every one to somebody else."""
     return f"reader-{number}@example.org"
+
+
+def email(number: int) -> dict[str, str]:
+    """A request's email, as the API takes it and a queue holds it."""
+    return {
+        "fromEmail": "shop@example.com",
+        "toEmail": recipient(number),
+        "subject": f"Receipt {number}",
+        "body": "Thank you.",
+    }
+
+
+def fill(address: str, queues: Sequence[str], count: int) -> dict[str, int]:
+    """Put emails on the queues as the API does; answers the request of each id.
+
+    The ledger has not heard of them, as of what comes from elsewhere.
+    """
+    return asyncio.run(_fill(address, queues, count))
+
+
+async def _fill(address: str, queues: Sequence[str], count: int) -> dict[str, int]:
+    put: dict[str, int] = {}
+    batches = iter(range(0, count, _BATCH))
+    headers = {
+        "Content-Type": "application/x-amz-json-1.0",
+        "X-Amz-Target": "AmazonSQS.SendMessageBatch",
+    }
+
+    async def send(session: aiohttp.ClientSession) -> None:
+        for first in batches:
+            numbers = range(first, min(first + _BATCH, count))
+            ids = {f"waiting-{number}": number for number in numbers}
+            question = {
+                "QueueUrl": queues[first // _BATCH % len(queues)],
+                "Entries": [
+                    {"Id": id_, "MessageBody": _message(id_, number)} for id_, number in ids.items()
+                ],
+            }
+            async with session.post(address, json=question, headers=headers) as answer:
+                done = await answer.json(content_type=None)
+            put.update({one["Id"]: ids[one["Id"]] for one in done["Successful"]})
+
+    async with aiohttp.ClientSession(timeout=PATIENCE) as session:
+        await asyncio.gather(*(send(session) for _ in range(_READERS)))
+    return put
+
+
+def _message(id_: str, number: int) -> str:
+    accepted_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    message = {"v": 1, "id": id_, "acceptedAt": accepted_at, "email": email(number)}
+    return json.dumps(message)
 
 
 def flagged(address: str, ids: Iterable[str]) -> set[str]:

@@ -12,12 +12,13 @@ import sqlite3
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.redis_server import Server
+from benchmarks.torture.client import fill
 from tests.e2e.scene import QUEUES, Child, Scene, ask, eventually
 
 PROVIDERS = ("ses", "sendgrid")
@@ -25,6 +26,10 @@ LATENCY = 0.05
 PATIENCE = 120.0
 """Seconds for whatever must happen in the end; the machine may have other work."""
 _PAGE = 10_000
+FAKE_CLOCK = {"FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
+"""How libfaketime moves the time of day alone, and looks each time by how much."""
+_LIBRARIES = ("usr/lib/*/faketime/", "usr/lib*/faketime/", "usr/local/lib/faketime/")
+_FAKETIME = "libfaketimeMT.so.1"
 
 
 class Redis(Server):
@@ -43,7 +48,10 @@ class Redis(Server):
 
 
 class Process(Child):
-    """A child of which the kernel is asked, and which it limits."""
+    """A child of which the kernel is asked, which it limits, and whose clock may be moved."""
+
+    clock: Path | None = None
+    """The file that says how far its clock is off; None where it has the machine's."""
 
     @property
     def pid(self) -> int:
@@ -68,6 +76,13 @@ class Process(Child):
         """Files and sockets it has open."""
         return sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
 
+    def set_clock(self, seconds: float) -> None:
+        """Set its clock so much ahead of the machine's; the monotonic one runs on."""
+        assert self.clock is not None, "its clock cannot be moved"
+        new = self.clock.with_suffix(".new")
+        new.write_text(f"{seconds:+g}")
+        new.replace(self.clock)  # at once: it reads the file each time it asks for the time
+
     def limit(self, what: int, most: int | None) -> None:
         """Set a soft limit of the kernel's; None takes it away."""
         _, hard = resource.prlimit(self.pid, what)
@@ -84,16 +99,34 @@ class Ground(Scene):
     redis: Redis | None = None
     address: str = ""
     """Where the API is, whichever process serves it."""
+    waiting_first: Mapping[str, int]
+    """The request of each id that was on a queue before the workers started."""
+    moves_clocks: bool = False
+    """The API and the workers have clocks of their own."""
 
     def child(self, name: str, *arguments: str) -> Process:
         """Start a process of this scene."""
-        log = self.folder / f"{len(self.children)}-{name}.log"
-        made = Process(["-m", *arguments], log, **self.environment)
+        place = self.folder / f"{len(self.children)}-{name}"
+        environment = self.environment
+        if clock := place.with_suffix(".clock") if self.moves_clocks else None:
+            clock.write_text("+0")
+            environment = environment | {"FAKETIME_TIMESTAMP_FILE": str(clock)}
+        made = Process(["-m", *arguments], place.with_suffix(".log"), **environment)
+        made.clock = clock
         self.children.append(made)
         return made
 
-    def begin(self, *, workers: int, redis: bool, dispatch: Any, providers: Any) -> None:
-        """Start everything."""
+    def begin(
+        self,
+        *,
+        workers: int,
+        redis: bool,
+        dispatch: Any,
+        providers: Any,
+        waiting: int = 0,
+        moves_clocks: bool = False,
+    ) -> None:
+        """Start everything, the workers once so many emails are on the queues."""
         self._data = str(self.folder / "queues.db")
         self.queues, self.cloud = self.sandbox("--data", self._data)  # type: ignore[assignment]
         _, self.post = self.sandbox()
@@ -106,10 +139,15 @@ class Ground(Scene):
             ours = {"ses": {"endpoint_url": self.post}, "sendgrid": {"base_url": self.post}}
             given["providers"] = {name: ours[name] | providers.get(name, {}) for name in ours}
         self.settle_down(**given)
+        if moves_clocks:
+            self.moves_clocks = True
+            self.environment |= FAKE_CLOCK | {"LD_PRELOAD": faketime()}
         self.heal()
         port = free_port()
         self.address = f"http://127.0.0.1:{port}"
         self.open_door()
+        urls = [self.url(name) for name in QUEUES]
+        self.waiting_first = fill(f"{self.cloud}/", urls, waiting)
         self.workers = [self.new_worker() for _ in range(workers)]
 
     def heal(self) -> None:
@@ -218,6 +256,8 @@ def ground(folder: Path, **given: Any) -> Iterator[Ground]:
             if isinstance(child, Process) and child.is_alive:
                 child.tell(signal.SIGCONT)
             child.kill()
+            if isinstance(child, Process) and child.clock:
+                _forget_clock(child.pid)
         if made.redis is not None:
             made.redis.kill()
 
@@ -232,6 +272,18 @@ def free_port() -> int:
 def has_redis() -> bool:
     """Whether this machine has a Redis server."""
     return shutil.which("redis-server") is not None
+
+
+def faketime() -> str:
+    """The library that moves the clock of a process; empty where this machine has none."""
+    found = (path for folder in _LIBRARIES for path in Path("/").glob(folder + _FAKETIME))
+    return str(next(found, ""))
+
+
+def _forget_clock(pid: int) -> None:
+    """What the library leaves of a process that was killed."""
+    for name in (f"faketime_shm_{pid}", f"sem.faketime_sem_{pid}"):
+        Path("/dev/shm", name).unlink(missing_ok=True)
 
 
 def ledger_size(folder: Path) -> int:

@@ -6,7 +6,6 @@ mended, but for what `afterwards` ends.
 
 import random
 import resource
-import shutil
 import signal
 import socket
 import time
@@ -17,8 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.torture.client import recipient
-from benchmarks.torture.ground import LATENCY, Ground, has_redis, is_sound, ledger_size
-from tests.e2e.scene import SHORT
+from benchmarks.torture.ground import (
+    LATENCY,
+    Ground,
+    Process,
+    faketime,
+    has_redis,
+    is_sound,
+    ledger_size,
+)
+from tests.e2e.scene import SHORT, eventually
 
 Harm = Callable[[Ground, float], Counter[str]]
 SEED = 7
@@ -52,7 +59,11 @@ class Scenario:
     afterwards: Callable[[Ground], Counter[str]] = lambda _: Counter()
     """Called once the queues are empty, for harm that lasts until then: what else was injected."""
     samples: bool = False
-    """Memory is drawn."""
+    """Memory is drawn, and may not grow too much at any time."""
+    waiting: int = 0
+    """Emails on the queues before the workers start, at scale 1."""
+    moves_clocks: bool = False
+    """The API and the workers have clocks that can be moved."""
     impossible: Callable[[], str] = str
     """Why this machine cannot play it; empty where it can."""
 
@@ -264,9 +275,95 @@ def soak(_on: Ground, seconds: float) -> Counter[str]:
     return Counter()
 
 
-def clock_jumps(_on: Ground, _seconds: float) -> Counter[str]:
-    """Needs a clock that can be moved for single processes."""
-    raise NotImplementedError
+def deliver_twice(on: Ground, seconds: float) -> Counter[str]:
+    """The queues hand out one message in twenty once more while somebody has it."""
+    on.break_("sqs", duplicate_delivery_rate=0.05)
+    time.sleep(seconds)
+    on.heal()
+    return Counter({"5 % delivered twice": 1})
+
+
+def expire_handles(on: Ground, seconds: float) -> Counter[str]:
+    """One delete or return in twenty has a handle that is not valid any more."""
+    on.break_("sqs", expired_handle_rate=0.05)
+    time.sleep(seconds)
+    on.heal()
+    return Counter({"5 % of the handles expired": 1})
+
+
+IN_FLIGHT: Mapping[str, Mapping[str, Any]] = {
+    "10 in flight at the most": {"max_in_flight": 10},
+    "none more in flight": {"max_in_flight": 0},
+    "OverLimit to half of the receives": {"over_limit_rate": 0.5},
+    "OverLimit to all": {"over_limit_rate": 1},
+}
+
+
+def over_limit(on: Ground, seconds: float) -> Counter[str]:
+    """The queues have as many messages in flight as they may, then they say so to whoever asks."""
+    for provider in ("ses", "sendgrid"):
+        on.break_(provider, latency=0.5)
+    done = Counter[str]()
+    for name, switches in IN_FLIGHT.items():
+        on.break_("sqs", **switches)
+        time.sleep(seconds / len(IN_FLIGHT))
+        done[name] += 1
+    on.heal()
+    return done
+
+
+HOUR = 3_600
+SKEW = 900
+"""Seconds by which a signature's date may be off at AWS."""
+
+
+def clock_jumps(on: Ground, seconds: float) -> Counter[str]:
+    """All clocks jump, then one worker's; then those who check signatures see it."""
+    everybody = list(on.survivors().values())
+    worker = [on.workers[0]]
+    jumps: list[tuple[str, list[Process], int, list[str]]] = [
+        ("an hour ahead", everybody, HOUR, []),
+        ("an hour behind", everybody, -HOUR, []),
+        ("a worker an hour ahead", worker, HOUR, []),
+        ("a worker an hour behind", worker, -HOUR, []),
+        ("an hour ahead, SES refuses", everybody, HOUR, ["ses"]),
+        ("an hour behind, SES and queues refuse", everybody, -HOUR, ["ses", "sqs"]),
+    ]
+    done = Counter[str]()
+    for name, whose, by, strict in jumps:
+        for endpoint in strict:
+            given = {"latency": LATENCY} if endpoint == "ses" else {}
+            on.break_(endpoint, max_clock_skew=SKEW, **given)
+        for process in whose:
+            process.set_clock(by)
+        time.sleep(seconds / len(jumps) / 2)
+        for process in whose:
+            process.set_clock(0)
+        time.sleep(seconds / len(jumps) / 2)
+        on.heal()
+        done[name] += 1
+    assert any("clock" in line for line in on.said()), "nobody has said a word about the clock"
+    return done
+
+
+LONGEST_BACKLOG = 1_200.0
+"""Seconds that a backlog may take."""
+
+
+def drain(on: Ground, _seconds: float) -> Counter[str]:
+    """What was on the queues before is sent while more comes in."""
+    eventually(lambda: on.waiting() < len(on.workers) * 256, on.state, patience=LONGEST_BACKLOG)
+    return Counter()
+
+
+def no_redis() -> str:
+    """Why nothing with Redis can be played here."""
+    return "" if has_redis() else "no redis-server on this machine"
+
+
+def clocks_are_fixed() -> str:
+    """Why no clock can be moved here."""
+    return "" if faketime() else "libfaketime is not on this machine (Debian: package faketime)"
 
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -275,7 +372,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         title="the same with a Redis ledger, Redis too",
         harm=redis_kills,
         redis=True,
-        impossible=lambda: "" if has_redis() else "no redis-server on this machine",
+        impossible=no_redis,
     ),
     "freeze": Scenario(title="SIGSTOP beyond the visibility timeout, SIGCONT", harm=freeze),
     "queue-faults": Scenario(title="the queue service fails", harm=queue_faults, seconds=28),
@@ -307,13 +404,47 @@ SCENARIOS: Mapping[str, Scenario] = {
     "bad-keys": Scenario(
         title="credentials end in the middle", harm=bad_keys, dispatch=CALM, may_double=False
     ),
+    "deliver-twice": Scenario(
+        title="the queue service delivers twice", harm=deliver_twice, dispatch=CALM
+    ),
+    "expire-handles": Scenario(
+        title="the queue service expires handles",
+        harm=expire_handles,
+        dispatch=CALM,
+        may_double=False,
+    ),
+    "over-limit": Scenario(
+        title="the queue service has 120,000 in flight",
+        harm=over_limit,
+        dispatch=CALM,
+        may_double=False,
+    ),
     "clock-jumps": Scenario(
         title="the clock jumps by an hour",
         harm=clock_jumps,
-        impossible=lambda: (
-            "moving a process's clock needs libfaketime"
-            + (", which is here but not made use of yet" if shutil.which("faketime") else "")
-        ),
+        seconds=36,
+        dispatch=CALM,
+        may_double=False,
+        moves_clocks=True,
+        impossible=clocks_are_fixed,
+    ),
+    "redis-clock-jumps": Scenario(
+        title="the same with a Redis ledger",
+        harm=clock_jumps,
+        seconds=36,
+        redis=True,
+        dispatch=CALM,
+        may_double=False,
+        moves_clocks=True,
+        impossible=lambda: clocks_are_fixed() or no_redis(),
+    ),
+    "backlog": Scenario(
+        title="100,000 waiting",
+        harm=drain,
+        waiting=100_000,
+        dispatch=CALM,
+        may_double=False,
+        samples=True,
     ),
     "soak": Scenario(
         title="soak",
