@@ -73,8 +73,7 @@ def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
 
     def say_(line: str) -> None:
         with capture.global_and_fixture_disabled():
-            terminal.ensure_newline()
-            terminal.write_line(line, flush=True)
+            terminal.write(f"\n{line}\n", flush=True)
 
     return say_
 
