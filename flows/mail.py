@@ -9,12 +9,13 @@ from gomail.outcome import Outcome
 from gomail.queue import Received
 from gomail.routing import Way
 from gomail.settlement import Decision
+from gomail.value import value
 
 NOT_BEGUN = "not-begun"
 """Code of an attempt that the ledger has noted and that ended before its send."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Receipt:
     """What it takes to settle one copy of a message with its queue."""
 
@@ -66,7 +67,7 @@ def letter(received: Received, *, queue: str, deadline: float, lane: int) -> Let
     )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Routed:
     """A letter on its way to a provider."""
 
@@ -98,7 +99,7 @@ class Ticket:
     """The email is suspect of ending processes, and no other one is under way here."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attempt:
     """What one send brought; `outcome` is None where none was begun and none was noted.
 
@@ -118,7 +119,7 @@ class Attempt:
         return self.ticket.known.ended if self.outcome is None and self.ticket.known else None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settlement:
     """What becomes of a letter, and what its attempt says about the provider's health."""
 

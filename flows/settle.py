@@ -12,7 +12,7 @@ done is done. What becomes of a letter when a call fails:
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
@@ -26,6 +26,7 @@ from gomail.errors import QueueError
 from gomail.outcome import OutcomeClass
 from gomail.queue import BATCH, Entry, Fault, Queue
 from gomail.settlement import DeadLetter, Decision, Delete, LetGo, Return, backoff
+from gomail.value import value
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ ATTRIBUTE_LIMIT = 300
 UNANSWERED = Fault("Unanswered", "the call failed, or its answer left this entry out", False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Item:
     """One copy of a letter that is to be settled with its queue."""
 

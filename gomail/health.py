@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gomail.outcome import Outcome, OutcomeClass
+from gomail.value import value
 
 ACCOUNT_FAULTS = 2
 """Faults of the account, with nothing accepted between, that settle the matter at once."""
@@ -37,7 +38,7 @@ class Sign(StrEnum):
     ACCOUNT_FAULT = "account fault"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Observation:
     """One sign and the verdict under which its send was routed."""
 

@@ -4,8 +4,9 @@ The classes and what each means for the message, the provider's health and the q
 design's list; `gomail.settlement` decides what follows from each, `gomail.health` which count.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from gomail.value import value
 
 
 class OutcomeClass(StrEnum):
@@ -27,7 +28,7 @@ class OutcomeClass(StrEnum):
     """It may have been sent: no readable answer after the request had been written."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """What one provider said to one attempt, in words a person and the ledger can use."""
 

@@ -9,7 +9,6 @@ probes only. Time is passed in (monotonic seconds), randomness too. One worker o
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from gomail.exits import (
@@ -25,6 +24,7 @@ from gomail.exits import (
 from gomail.outcome import Outcome, OutcomeClass
 from gomail.pace import Pace
 from gomail.settlement import FAILED_HERE, NEVER_HERE
+from gomail.value import value
 
 USED_TO_GROW = 0.8
 BATCH = 10
@@ -48,7 +48,7 @@ class Way(StrEnum):
     PROBE = "probe"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Choice:
     """Where one message goes: `exit` is None where nobody has room for it now."""
 
@@ -58,7 +58,7 @@ class Choice:
     """From when on it may be sent, within the provider's rate."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Candidate:
     """What routing needs to know of one message."""
 

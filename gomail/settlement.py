@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from gomail.outcome import Outcome, OutcomeClass
+from gomail.value import value
 
 LONGEST_DELAY = 900
 """Seconds: no message waits longer than this for its next attempt."""
@@ -35,7 +36,7 @@ class Delete:
     """Take it off its queue: a provider has it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Return:
     """Show it on its queue again after `delay` seconds, 0 for at once."""
 

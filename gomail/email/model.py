@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gomail.value import value
+
 MOST_RECIPIENTS = 50
 """To, cc and bcc together: the limit of Amazon SES (its quotas page)."""
 MOST_ATTACHMENTS = 10
@@ -54,7 +56,7 @@ class Claim:
     """Of the stored bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Email:
     """One email as its sender asked for it; empty where a field was left out.
 
@@ -107,7 +109,7 @@ class Email:
         return 1 + len(self.also_to) + len(self.cc) + len(self.bcc)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """An email with the id under which the API promised it."""
 

@@ -6,11 +6,11 @@ transport never retries: a silent retry of a send is a duplicate email.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from gomail.errors import NO_FILES, Exhausted, NotSent
+from gomail.value import value
 
 ANSWER_LIMIT = 40 * 1024 * 1024
 """Most bytes of one answer: the largest payload (attachments of 20 MiB in base64, and texts)."""
@@ -28,7 +28,7 @@ _CONNECT_SECONDS = 3.0
 _CONNECT_SHARE = 0.9  # of a short time limit, so that "no connection in time" is seen as just that
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Response:
     """A complete answer; header names are case-insensitive, of a repeated one the first counts."""
 

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from gomail.errors import GomailError
 from gomail.outcome import OutcomeClass
+from gomail.value import value
 
 ERASED = "erased"
 """What stands for an address that was to be forgotten. No address has no @."""
@@ -115,7 +116,7 @@ class Cancellation(StrEnum):
     """It is being sent, may have been sent, or has ended otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Intent:
     """A send that is about to begin."""
 
@@ -136,7 +137,7 @@ class Intent:
     """Its process has no other attempt at a suspect email under way."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Known:
     """What the ledger knew of an email when it was told an intent."""
 
@@ -170,7 +171,7 @@ class Known:
         return self.ended is None and not self.under_way and not self.put_off
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recorded:
     """What an attempt brought, or what ended an email without one (`provider` is then empty)."""
 
@@ -323,7 +324,7 @@ class Stats:
     """Reports not older than 30 s."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Take:
     """Recipients that are to be sent to through one provider, within its rate and quota."""
 
@@ -337,7 +338,7 @@ class Take:
     """Recipients in 24 hours, of all who take; None for any."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Turn:
     """When what was taken may be sent."""
 

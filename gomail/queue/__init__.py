@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gomail.value import value
+
 BATCH = 10
 """Most entries SQS takes in one batched call and gives in one receive."""
 LONGEST_DELAY = 900
@@ -36,7 +38,7 @@ class Fault:
     """The same entry would be refused again."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Received:
     """One message as a receive brought it."""
 
