@@ -57,9 +57,10 @@ of different clocks; what is wrongly taken for a copy goes back to the dead-lett
 REPORT_LIFE = 30_000
 """Milliseconds for which a process counts as living after a report."""
 SUSPECT = 2
-"""So many abandoned attempts of an email make it suspect: it may be what ended the processes."""
+"""So many attempts without an outcome make an email suspect: it may be what ended the processes.
+Whether they are gone is known too late for that."""
 KILLER = 3
-"""So many are proof enough: it is not sent again."""
+"""So many of processes that are gone are proof enough: it is not sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +160,10 @@ class Known:
 
     @property
     def put_off(self) -> bool:
-        """Whether no attempt was noted because too many were abandoned before.
+        """Whether no attempt was noted because of earlier ones, since the last redrive.
 
-        That is `SUSPECT` of them, or `KILLER` for an intent that is `alone`.
+        Either `KILLER` of them were abandoned, or the intent was not `alone` and `SUSPECT` of them,
+        begun by other processes, have no outcome.
         """
         return self.number == 0
 
@@ -445,7 +447,7 @@ class Ledger(Protocol):
         time left of its visibility is longer than `busy`.
 
         `put_off`: see `Known`. What is only suspect may be asked about again, `alone`. So no email
-        gets its last abandoned attempt because its process sent another suspect beside it.
+        gets its third attempt without an outcome because another suspect ended the process.
 
         An email that was refused or given up (not canceled, not expired), and was put on its queue
         more than `REDRIVEN_AFTER` later than at first, has been redriven by an operator: that is

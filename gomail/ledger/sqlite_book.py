@@ -288,8 +288,9 @@ class Book:
         if ended:
             self._reopen(email, intent.queued_at)
         unanswered = email.doubts > 0 and self._is_unanswered(email)
-        abandoned = self._abandoned(email, intent) if unanswered else 0
-        if abandoned >= (KILLER if intent.alone else SUSPECT):
+        others = self._who_left_it(email, intent.owner) if unanswered else []
+        abandoned = sum(self._last_report(one) < intent.at - REPORT_LIFE for one in others)
+        if abandoned >= KILLER or (len(others) >= SUSPECT and not intent.alone):
             return Known(number=0, possible_duplicate=True, unanswered=True, abandoned=abandoned)
         email.attempts += 1
         number = email.attempts
@@ -326,16 +327,15 @@ class Book:
         told = [attempt for number in since if (attempt := self._attempt(email, number))]
         return any(kind in {None, OutcomeClass.UNKNOWN} for kind, *_ in told)
 
-    def _abandoned(self, email: _Email, intent: Intent) -> int:
-        """Attempts since the last redrive without an outcome, whose process, another, is gone."""
+    def _who_left_it(self, email: _Email, me: str) -> list[str]:
+        """Who, but for me, began the attempts since the last redrive that have no outcome."""
         unended = self.connection.execute(_READ_UNENDED, (email.number, email.redriven_at))
         owners: dict[int, str] = dict(unended.fetchall())
         for number in range(email.redriven_at + 1, email.attempts + 1):
             if (told := self._told.get((email.number, number))) is not None:
                 kind, _, owner = told
                 owners[number] = "" if kind else owner
-        gone = [owner for owner in owners.values() if owner not in {"", intent.owner}]
-        return sum(self._last_report(owner) < intent.at - REPORT_LIFE for owner in gone)
+        return [owner for owner in owners.values() if owner not in {"", me}]
 
     def _last_report(self, owner: str) -> int:
         """When a process reported last; 0 for never."""

@@ -153,13 +153,36 @@ def test_after_the_second_time_one_that_is_alone_is_noted(play: Play) -> None:
     play(scenario)
 
 
+def test_whoever_may_still_be_living_makes_it_suspect_and_is_no_proof(play: Play) -> None:
+    """Deaths that follow each other quickly: their reports are not stale yet."""
+
+    async def scenario(ledger: Ledger) -> None:
+        for number in range(KILLER):
+            await ledger.report(ProcessReport(f"dead-{number}", NOW + number, ()))
+            await intend(
+                ledger,
+                owner=f"dead-{number}",
+                at=NOW + number,
+                receive_count=number + 1,
+                alone=True,
+            )
+
+        beside = await asked(ledger, after=0, receive_count=4)
+        alone = await asked(ledger, after=0, receive_count=4, alone=True)
+
+        assert (beside.put_off, beside.abandoned) == (True, 0)
+        assert (alone.number, alone.abandoned) == (KILLER + 1, 0)
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("times", [KILLER, 20])
 def test_after_the_third_time_none_is_noted(play: Play, times: int, *, alone: bool) -> None:
     async def scenario(ledger: Ledger) -> None:
         for number in range(times):  # all die at once, after the last of them has begun
             await ledger.report(ProcessReport(f"dead-{number}", NOW, ()))
-            await intend(ledger, owner=f"dead-{number}", at=NOW, receive_count=2)
+            await intend(ledger, owner=f"dead-{number}", at=NOW, receive_count=2, alone=True)
 
         known = await asked(ledger, after=1, alone=alone)
 

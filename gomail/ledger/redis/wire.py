@@ -11,8 +11,6 @@ from typing import Any
 import orjson
 
 from gomail.ledger import (
-    KILLER,
-    SUSPECT,
     About,
     Attempt,
     Due,
@@ -83,7 +81,7 @@ def intent(intent: Intent) -> Row:
     return (
         intent.id, intent.provider, intent.at, intent.receive_count, intent.queued_at,
         intent.from_email, intent.to_email, intent.owner, intent.busy,
-        KILLER if intent.alone else SUSPECT, *_about(intent.about),
+        int(intent.alone), *_about(intent.about),
     )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
--- Input: [id, provider, at, receive count, queued at, from, to, owner, busy, abandoned attempts from
--- which on it is put off, more or absent] each.
+-- Input: [id, provider, at, receive count, queued at, from, to, owner, busy, alone 0/1, more or
+-- absent] each.
 -- Answers for each: the state of an email that has ended, or "under way", else 64 times the number
 -- of the attempt (0 if it is put off), plus 1 if it may be a duplicate, plus 2 if an earlier one is
 -- unanswered, plus 4 times how many were abandoned, up to 15.
 local REDRIVEN_AFTER = 60000 -- as in the port; the contract's tests hold both to it
-local REPORT_LIFE = 30000 -- likewise
+local REPORT_LIFE, SUSPECT, KILLER = 30000, 2, 3 -- likewise
 local REDRIVABLE = { refused = true, failed = true }
 local answers = {}
 
@@ -33,22 +33,23 @@ local function is_under_way(attempt, at, receives, owner, busy)
     and receives == 1 and math.abs(at - attempt[STARTED]) < busy
 end
 
--- How many attempts since `since` have no outcome while the process that held them, another one, is
--- gone. Who held an attempt that was noted afterwards is not known.
-local function count_abandoned(attempts, since, at, mine)
-  local found = 0
+-- How many attempts since `since`, begun by other processes, have no outcome; of how many the process
+-- is gone. Who began an attempt that was noted afterwards is not known.
+local function count_left(attempts, since, at, mine)
+  local left, abandoned = 0, 0
   for i = since + 1, #attempts do
     local owner = attempts[i][KIND] == '' and attempts[i][OWNER]
     if owner and owner ~= mine then
       local reported = redis.call('ZSCORE', prefix .. 'processes', owner)
-      found = found + ((reported and tonumber(reported) >= at - REPORT_LIFE) and 0 or 1)
+      local living = reported and tonumber(reported) >= at - REPORT_LIFE
+      left, abandoned = left + 1, abandoned + (living and 0 or 1)
     end
   end
-  return math.min(found, 15)
+  return left, math.min(abandoned, 15)
 end
 
 for i, intent in ipairs(input) do
-  local id, provider, at, receives, queued_at, from, to, owner, busy, most, about = unpack(intent)
+  local id, provider, at, receives, queued_at, from, to, owner, busy, alone, about = unpack(intent)
   local row = load(id)
   local ended = row and ENDED[row[STATUS]]
   local redriven = ended and is_redriven(id, row, queued_at)
@@ -68,8 +69,11 @@ for i, intent in ipairs(input) do
     local unanswered = may_be_out(attempts, since)
     local duplicate = #attempts - since < receives - 1 or may_be_out(attempts)
     local flag = duplicate and 1 or 0
-    local abandoned = unanswered and count_abandoned(attempts, since, at, owner) or 0
-    if abandoned >= most then
+    local left, abandoned = 0, 0
+    if unanswered then
+      left, abandoned = count_left(attempts, since, at, owner)
+    end
+    if abandoned >= KILLER or (left >= SUSPECT and alone == 0) then
       number = 0
     else
       attempts[#attempts + 1] = { number, provider, at, -1, '', '', '', '', flag, owner }
