@@ -96,6 +96,8 @@ class Ground(Scene):
     door: Process
     """The API."""
     workers: list[Process]
+    worker_command: tuple[str, ...] = ("bytewax.run", "flows.dispatch")
+    """What every further worker is started as."""
     redis: Redis | None = None
     address: str = ""
     """Where the API is, whichever process serves it."""
@@ -179,7 +181,7 @@ class Ground(Scene):
 
     def new_worker(self) -> Process:
         """Start a worker; it has begun to read."""
-        worker = self.child("worker", "bytewax.run", "flows.dispatch")
+        worker = self.child("worker", *self.worker_command)
         worker.until(f"(reading {self.url(QUEUES[1])})")
         return worker
 

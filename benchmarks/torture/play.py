@@ -93,7 +93,7 @@ def _play(on: Ground, scenario: Scenario, seconds: float, report: Report) -> Non
     on.heal()
     evidence = _look(on, client)
     _tell(report, evidence)
-    buried = range(0, client.asked, REFUSED_EVERY) if scenario.buries else ()
+    buried = [*range(0, client.asked, REFUSED_EVERY)] if scenario.buries else scenario.killers
     report.problems += problems(evidence, may_double=scenario.may_double, may_bury=buried)
     report.problems += _growth(on, before, report)
 

@@ -10,12 +10,12 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.torture.client import recipient
+from benchmarks.torture.client import email, recipient
 from benchmarks.torture.ground import (
     LATENCY,
     Ground,
@@ -56,6 +56,8 @@ class Scenario:
     """Duplicates are allowed as long as they are flagged."""
     buries: bool = False
     """Every `REFUSED_EVERY`th email ends as a dead letter."""
+    killers: Sequence[int] = ()
+    """Emails that end as dead letters because no worker survives them."""
     afterwards: Callable[[Ground], Counter[str]] = lambda _: Counter()
     """Called once the queues are empty, for harm that lasts until then: what else was injected."""
     samples: bool = False
@@ -125,6 +127,32 @@ def freeze(on: Ground, seconds: float) -> Counter[str]:
         on.workers[place].tell(signal.SIGCONT)
         done[f"stop worker for {SHORT['visibility_timeout'] + 3} s"] += 1
         place = (place + 1) % len(on.workers)
+    on.heal()
+    return done
+
+
+KILLER = 600
+"""The email that kills each worker; so late that by then only workers run that it can kill."""
+SOON_BURIED = 180.0
+"""Seconds within which it must be on the dead-letter queue."""
+
+
+def killer(on: Ground, seconds: float) -> Counter[str]:
+    """One email kills whoever sends it; its workers are started again at once."""
+    on.worker_command = ("tests.e2e.mortal", email(KILLER)["subject"])
+    for place, old in enumerate(on.workers):
+        on.replace_worker(place)
+        old.ends(signal.SIGTERM)
+    for provider in ("ses", "sendgrid"):
+        on.break_(provider, latency=0.3)  # so that there is mail in hand
+    began, done = time.monotonic(), Counter[str]()
+    while not on.depths()["dead"] or time.monotonic() < began + seconds:
+        assert time.monotonic() < began + SOON_BURIED, f"it is not buried: {on.state()}"
+        for place, worker in enumerate(on.workers):
+            if not worker.is_alive:
+                on.replace_worker(place)
+                done["worker killed by an email"] += 1
+        time.sleep(0.1)
     on.heal()
     return done
 
@@ -375,6 +403,12 @@ SCENARIOS: Mapping[str, Scenario] = {
         impossible=no_redis,
     ),
     "freeze": Scenario(title="SIGSTOP beyond the visibility timeout, SIGCONT", harm=freeze),
+    "killer": Scenario(
+        title="an email that kills the worker that sends it",
+        harm=killer,
+        rate=40,
+        killers=(KILLER,),
+    ),
     "queue-faults": Scenario(title="the queue service fails", harm=queue_faults, seconds=28),
     "provider-faults": Scenario(
         title="providers reset, hang, answer garbage, refuse",
