@@ -8,9 +8,9 @@ pytestmark = pytest.mark.timeout(240)
 
 OTHERS = 20
 KILLER = OTHERS // 2
-REPORTS_END_AFTER = 30
-"""Seconds until a process that reports no more counts as gone."""
+THREE_TIMES = 3
 PATIENCE = 180
+"""Seconds: who reports no more counts as gone after 30 s, and the machine may have other work."""
 DISPATCH = {"send_timeout": 2, "visibility_timeout": 14, "drain_timeout": 5}
 
 
@@ -42,4 +42,6 @@ def test_an_email_that_kills_whoever_sends_it_is_buried_and_what_is_beside_it_is
     record = ask("GET", f"{api}/email/{killer}")
     assert (record["status"], record["code"]) == ("failed", "crash")
     assert record["detail"].startswith("it ended the process that sent it three times")
-    assert [attempt["outcome"] for attempt in record["attempts"]] == [None] * (len(workers) - 1)
+    outcomes = [attempt["outcome"] for attempt in record["attempts"]]
+    assert set(outcomes) == {None}
+    assert THREE_TIMES <= len(outcomes) <= len(workers) - 1
