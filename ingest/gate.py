@@ -4,7 +4,8 @@ With API keys every route but probes, pages and the description wants one, from 
 Without any, only clients on this machine are served: an API that somebody forgot to give keys must
 not send for whoever finds it.
 
-A stranger's body is never read by the application; the server drops what of it still comes.
+A stranger's body is never read by the application; the server drops what of it still comes. That of
+others is waited for as long as is reasonable.
 """
 
 import math
@@ -12,7 +13,6 @@ import time
 from collections.abc import Callable, Collection
 
 from fastapi import Request
-from starlette._utils import get_route_path
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -21,6 +21,9 @@ from gomail.email import Email, Faults
 from gomail.keys import Key, Keyring
 from gomail.keys import Scope as May
 from ingest import answers, local
+from ingest.patience import Patience
+
+TOO_SLOW = "The body did not come in time"
 
 _CALLER = "gomail.key"
 _READERS = frozenset({"/emails", "/stats", "/events"})
@@ -38,6 +41,16 @@ def needed(method: str, path: str) -> May | None:
     if path in _READERS:
         return May.READ
     return None if method in {"GET", "HEAD", "OPTIONS"} else May.ADMIN
+
+
+def route_path(scope: Scope) -> str:
+    """The path as the router reads it: without the prefix that a server puts before it. Pure.
+
+    ASGI calls the prefix `root_path`. Some servers put it into `path`, some do not.
+    """
+    path: str = scope["path"]
+    rest = path.removeprefix(scope.get("root_path", ""))
+    return rest if rest[:1] in {"", "/"} else path
 
 
 def caller(request: Request) -> Key | None:
@@ -65,6 +78,7 @@ class Gate:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._app = app
+        self._patient = Patience(app, refusal=_too_slow)
         self._allowed_origins = frozenset(allowed_origins)
         self._clock = clock
         self._now = now
@@ -73,11 +87,13 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if it may."""
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        await (refusal or self._app)(scope, receive, send)
+        app = self._app
+        if scope["type"] == "http":
+            app = self._refusal(scope) or (app if scope["method"] == "GET" else self._patient)
+        await app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        may = needed(scope["method"], get_route_path(scope))
+        may = needed(scope["method"], route_path(scope))
         if may is None:
             return None
         ring: Keyring = scope["app"].state.keys.keys
@@ -109,6 +125,11 @@ class Gate:
     def _wait(self, key: str, rate: float) -> float:
         self._due[key], wait = keys.admit(self._due.get(key, 0.0), self._clock(), rate)
         return wait
+
+
+def _too_slow() -> Response:
+    # The rest of the body is not to be read as a next request.
+    return answers.base_error(408, TOO_SLOW, {"Connection": "close"})
 
 
 def _secret(scope: Scope) -> bytes | None:
