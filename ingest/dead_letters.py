@@ -59,12 +59,13 @@ def add_routes(app: FastAPI) -> None:
     app.get("/dead-letters", tags=["dead letters"], response_class=Response, **LETTERS_ROUTE)(
         routes.letters
     )
-    app.get("/dead-letters/{id}", tags=["dead letters"], response_class=Response, **LETTER_ROUTE)(
-        routes.letter
-    )
+    # Before its neighbour, whose path fits too: who comes with a wrong method is told of this one.
     app.post(
         "/dead-letters/redrive", tags=["dead letters"], response_class=Response, **REDRIVE_ROUTE
     )(routes.redrive)
+    app.get("/dead-letters/{id}", tags=["dead letters"], response_class=Response, **LETTER_ROUTE)(
+        routes.letter
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +127,13 @@ class _Routes:
     async def letter(self, request: Request) -> Response:
         """One dead letter, with its addresses and the state that the ledger knows."""
         looker = _looker(request)
+        letter_id = request.path_params["id"]
+        if letter_id == "redrive":
+            # The neighbour's address, `POST /dead-letters/redrive`, with the wrong method.
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
         try:
             async with looker.turn:
-                letter, _ = await looker.box.find(
-                    request.path_params["id"], most=LOOKED, within=LOOKING, hold=HOLD
-                )
+                letter, _ = await looker.box.find(letter_id, most=LOOKED, within=LOOKING, hold=HOLD)
         except QueueError as error:
             raise _no_queue() from error
         if letter is None:

@@ -15,6 +15,9 @@ MOST = 100
 """Emails on a page, and ids that one reader of events may name."""
 DEFAULT = 50
 
+SEQUENCE = "[!-~]{1,100}"
+"""What a sequence of events looks like, as a pattern for all of it."""
+
 NOT_OURS = "is not one that this API gave out"
 
 Query = Iterable[tuple[str, str]]
@@ -25,7 +28,7 @@ _NAMES = ("status", "to", "from", "provider", *_TIMES, "cursor", "limit")
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+\- ])(\d\d):(\d\d))", re.ASCII
 )
-_SEQUENCE = re.compile(r"[!-~]{1,100}")
+_SEQUENCE = re.compile(SEQUENCE)
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the offset is subtracted by hand
 
 
@@ -80,11 +83,11 @@ def events(query: Query, last_event_id: str | None) -> Following | Faults:
     given, faults = _once((pair for pair in pairs if pair[0] != "id"), ("after",))
     if len(ids) > MOST:
         faults["id"] = f"id is given more than {MOST} times"
-    after = last_event_id or given.get("after")
-    # It is written back to the reader, in lines that must stay whole.
-    if after is not None and not _SEQUENCE.fullmatch(after):
+    places = [place for place in (last_event_id, given.get("after")) if place]
+    # One is written back to the reader, in lines that must stay whole.
+    if not all(_SEQUENCE.fullmatch(place) for place in places):
         faults["after"] = f"after {NOT_OURS}"
-    return faults or Following(after, ids)
+    return faults or Following(places[0] if places else None, ids)
 
 
 def _once(query: Query, names: Iterable[str]) -> tuple[dict[str, str], Faults]:

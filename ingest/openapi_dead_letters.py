@@ -141,7 +141,14 @@ def _route(name: str, summary: str, responses: dict[int | str, Schema], **extra:
 
 
 def _query(name: str, schema: Schema) -> Schema:
-    return {"name": name, "in": "query", "schema": schema}
+    # A parameter without a value counts as left out.
+    return {"name": name, "in": "query", "allowEmptyValue": True, "schema": schema}
+
+
+def _in_a_query(schema: Schema) -> Schema:
+    """An age is given in whole seconds there."""
+    whole = {"type": "integer", "minimum": 0, "maximum": 999_999_999}
+    return whole if schema is _AGE else schema
 
 
 LETTERS_ROUTE = _route(
@@ -171,7 +178,7 @@ LETTERS_ROUTE = _route(
         422: _faults(limit="limit is not a whole number from 1 to 100"),
     },
     parameters=[
-        *(_query(name, schema) for name, schema in FILTER["properties"].items()),
+        *(_query(name, _in_a_query(schema)) for name, schema in FILTER["properties"].items()),
         _query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}),
     ],
 )

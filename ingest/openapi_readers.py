@@ -5,7 +5,7 @@ from typing import Any
 from gomail.ledger import Status
 from gomail.outcome import OutcomeClass
 from ingest import answers
-from ingest.listing import DEFAULT, MOST
+from ingest.listing import DEFAULT, MOST, SEQUENCE
 from ingest.schemas import (
     BASE_ERROR,
     FIELD_ERRORS,
@@ -263,7 +263,10 @@ _UNAVAILABLE = described(
 
 
 def _query(name: str, description: str, schema: Schema, **more: Any) -> Schema:
-    return {"name": name, "in": "query", "description": description, "schema": schema, **more}
+    # A parameter without a value counts as left out; a list may be empty by itself.
+    empty = {} if schema["type"] == "array" else {"allowEmptyValue": True}
+    said = {"description": description, "schema": schema}
+    return {"name": name, "in": "query", **empty, **said, **more}
 
 
 def _faults(**sentences: str) -> Schema:
@@ -374,7 +377,7 @@ EVENTS_ROUTE = _route(
         422: _faults(after="after is not one that this API gave out"),
     },
     [
-        _query("after", "Resume after this event's id.", _TEXT),
+        _query("after", "Resume after this event's id.", {**_TEXT, "pattern": f"^{SEQUENCE}$"}),
         _query(
             "id",
             f"Only changes of these emails; at most {MOST} ids.",
@@ -384,8 +387,8 @@ EVENTS_ROUTE = _route(
         {
             "name": "Last-Event-ID",
             "in": "header",
-            "description": "As `after`; browsers send it when they connect again.",
-            "schema": _TEXT,
+            "description": "As `after`; browsers send it when they connect again. Empty: none.",
+            "schema": {**_TEXT, "pattern": f"^({SEQUENCE})?$"},
         },
     ],
 )
