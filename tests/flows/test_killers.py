@@ -89,6 +89,7 @@ def test_of_fifty_the_one_that_ends_its_processes_is_buried_and_all_others_are_s
     sent = []
     for _ in range(times):  # whether the first processes are gone is not certain before a while
         both(world, lambda one: HangForEver() if one.id == killer else outcome("accepted"))
+        world.ses.latency = world.sendgrid.latency = 0.03  # whoever is beside it has no answer
         dies(world, clock, when=have_begun(world, [killer]), gap=gap)
         sent += world.accepted
         world = next_process(world)
