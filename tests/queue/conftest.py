@@ -37,7 +37,7 @@ DEVIATES = {
         "test_an_outdated_handle_deletes_nothing": "it calls one invalid where SQS says yes",
         "test_an_outdated_handle_hides_nothing": "it calls one invalid, not out of flight",
         "test_info_tells_the_backlog_and_the_size_limit": "it has no MaximumMessageSize",
-        "test_a_message_beyond_the_queues_own_limit_fails_for_good_and_alone": "it heeds none",
+        "test_a_message_beyond_the_queues_own_limit_fails_for_good_and_alone": "it has no limit",
         "test_the_size_of_a_message_is_counted_in_bytes": "it counts characters",
     },
 }
