@@ -18,6 +18,8 @@ from gomail.ledger import EmailRecord
 from gomail.outcome import clip
 
 WIDTH = 80
+_CODE_WIDTH = 34
+"""A code has to be typed back to `--code` to the letter, so it is cut later than a reason is."""
 _SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _NAMED = 10
 """Ids that are named one by one; more are counted."""
@@ -77,18 +79,20 @@ def letters(found: Sequence[DeadLetter], now: float) -> list[str]:
     """A line for each."""
     if not found:
         return []
-    head = f"{'AGE':<7} {'CODE':<12} {'ID':<36} REASON"
-    return [head, *(_line(letter, now) for letter in found)]
+    wide = _code_width(letter.code for letter in found)
+    head = f"{'AGE':<7} {'CODE':<{wide}} {'ID':<36} REASON"
+    return [_cut(line, WIDTH) for line in (head, *(_line(one, now, wide) for one in found))]
 
 
-def groups(found: Iterable[Group], now: float) -> list[str]:
+def groups(found: Sequence[Group], now: float) -> list[str]:
     """A line for each group."""
+    wide = _code_width(one.code for one in found)
     lines = [
-        f"{one.count:>7,} {span(now - one.oldest):<7} {_cut(one.code or '-', 14):<14} "
+        f"{one.count:>7,} {span(now - one.oldest):<7} {_cut(one.code or '-', wide):<{wide}} "
         f"{_anonymous(one.reason)}"
         for one in found
     ]
-    head = f"{'COUNT':>7} {'OLDEST':<7} {'CODE':<14} REASON"
+    head = f"{'COUNT':>7} {'OLDEST':<7} {'CODE':<{wide}} REASON"
     return [_cut(line, WIDTH) for line in (head, *lines)] if lines else []
 
 
@@ -149,9 +153,13 @@ def span(seconds: float) -> str:
     return "0 s"
 
 
-def _line(letter: DeadLetter, now: float) -> str:
-    age, code = span(now - letter.buried_at), _cut(letter.code or "-", 12)
-    return _cut(f"{age:<7} {code:<12} {letter.id:<36} {_anonymous(letter.reason)}", WIDTH)
+def _line(letter: DeadLetter, now: float, wide: int) -> str:
+    age, code = span(now - letter.buried_at), _cut(letter.code or "-", wide)
+    return f"{age:<7} {code:<{wide}} {letter.id:<36} {_anonymous(letter.reason)}"
+
+
+def _code_width(codes: Iterable[str]) -> int:
+    return min(_CODE_WIDTH, max(map(len, ("CODE", *codes))))
 
 
 def _history(record: EmailRecord) -> list[str]:
