@@ -1,13 +1,15 @@
 """`gomail dead-letters`: look at what nobody could send, send it again, throw it away.
 
-A fault of the person or the machine is a sentence and exit status 1, never a traceback. Ctrl-C ends
-any of them in order: what was held is given back, what was done stays done.
+A fault of the person or the machine is a sentence and exit status 1, never a traceback. Ctrl-C,
+SIGTERM and a terminal that goes end any of them in order: what was held is given back, what was
+done stays done.
 """
 
 import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -101,7 +103,7 @@ def show(
         box: "DeadLetterBox", ledger: "Ledger | None"
     ) -> "tuple[DeadLetter | None, EmailRecord | None]":
         letter, _ = await box.find(letter_id, told=_Progress())
-        history = await ledger.email(letter.id) if letter and ledger else None
+        history = await _history(ledger, letter.id) if letter and ledger and not body else None
         return letter, history
 
     letter, history = _with_box(find)
@@ -170,6 +172,7 @@ def redrive(
                 "kept": [{"id": id_, "why": str(why)} for id_, why in done.kept],
                 "undeleted": done.undeleted,
                 "copies": done.copies,
+                "stopped": done.stopped or None,
                 "complete": done.complete,
             }
         )
@@ -218,6 +221,17 @@ def purge(
     typer.echo(f"{deleted:,} deleted.")
     if deleted < count:
         _refuse(f"{count - deleted:,} were not found again or not deleted; run it again")
+
+
+async def _history(ledger: "Ledger", letter_id: str) -> "EmailRecord | None":
+    """What the ledger knows of one; a ledger that is down hides no letter."""
+    from gomail.ledger import LedgerUnavailable  # noqa: PLC0415
+
+    try:
+        return await ledger.email(letter_id)
+    except LedgerUnavailable as error:  # the letter is shown without
+        typer.echo(f"{error}; shown without what the ledger knows", err=True)
+        return None
 
 
 def _confirm(count: int, given: int | None) -> None:
@@ -271,6 +285,7 @@ def _with_box(work: Callable[["DeadLetterBox", "Ledger | None"], Awaitable[T]]) 
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
 
     async def run() -> T:
+        _end_in_order()
         async with _opened() as (box, ledger):
             return await work(box, ledger)
 
@@ -278,9 +293,18 @@ def _with_box(work: Callable[["DeadLetterBox", "Ledger | None"], Awaitable[T]]) 
         return asyncio.run(run())
     except GomailError as error:
         _refuse(error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         typer.echo("Interrupted: what was done is done, the rest was given back.", err=True)
         raise typer.Exit(130) from None
+
+
+def _end_in_order() -> None:
+    """Take a hang-up and SIGTERM for Ctrl-C: a connection that breaks must hide no letters."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Whoever started it with `nohup` means it to go on.
+        if task and signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, task.cancel)
 
 
 @asynccontextmanager

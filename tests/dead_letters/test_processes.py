@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from contextlib import closing
 
 import pytest
 
+from gomail.email import encode
+from tests.builders import message
 from tests.e2e.conftest import house, scene  # noqa: F401 - fixtures
 from tests.e2e.scene import ROOT, ask, eventually, post_email
 
@@ -46,6 +49,17 @@ def long_ago(house):  # noqa: F811
     with closing(sqlite3.connect(house.folder / "ledger.db", timeout=20)) as ledger:
         ledger.execute("UPDATE emails SET queued_at = queued_at - 900000")
         ledger.commit()
+
+
+def bury(house, *bodies):  # noqa: F811
+    """Put bodies on the dead-letter queue, as somebody else would."""
+    for body in bodies:
+        ask(
+            "POST",
+            f"{house.cloud}/",
+            {"QueueUrl": house.url("dead"), "MessageBody": body},
+            **{"X-Amz-Target": "AmazonSQS.SendMessage"},
+        )
 
 
 def test_what_is_refused_is_looked_at_mended_and_redriven_and_sent_once_under_its_id(house):  # noqa: F811
@@ -101,13 +115,7 @@ def test_purging_deletes_what_was_counted_once_its_count_is_typed_back(house):  
 
 
 def test_the_command_line_says_for_machines_what_it_says_for_people(house):  # noqa: F811
-    queue = house.url("dead")
-    ask(
-        "POST",
-        f"{house.cloud}/",
-        {"QueueUrl": queue, "MessageBody": "no JSON"},
-        **{"X-Amz-Target": "AmazonSQS.SendMessage"},
-    )
+    bury(house, "no JSON")
 
     listed = json.loads(gomail(house, "list", "--json")[1])
     [item] = listed["items"]
@@ -115,3 +123,26 @@ def test_the_command_line_says_for_machines_what_it_says_for_people(house):  # n
     assert gomail(house, "show", item["id"], "--body") == (0, "no JSON\n")
     assert "not told" in gomail(house, "list", "--by-reason")[1]
     assert gomail(house, "show", "nosuch")[0] == 1
+
+
+def test_while_the_ledger_is_down_a_letter_is_shown_without_its_history(house):  # noqa: F811
+    bury(house, encode(message("m-1", to="ada@example.com")))
+    house.environment |= {"GOMAIL_LEDGER__URL": f"sqlite:{house.folder}"}  # a folder is no file
+
+    status, said = gomail(house, "show", "m-1")
+
+    assert (status, "ada@example.com" in said) == (0, True)
+    assert "shown without what the ledger knows" in said
+    assert json.loads(gomail(house, "show", "m-1", "--json")[1].splitlines()[0])["status"] is None
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_a_redrive_that_is_ended_gives_back_at_once_what_it_held(house, ending):  # noqa: F811
+    bury(house, *(encode(message(f"m-{n}")) for n in range(3)))
+    slow = house.child("redrive", "gomail", "dead-letters", "redrive", "--all", "--rate", "0.1")
+    eventually(lambda: house.depths()["visible"] == 1, house.state)
+
+    assert slow.ends(ending) == 130
+
+    assert "the rest was given back" in slow.said
+    assert gomail(house, "list")[1].endswith("2 dead letters.\n")
