@@ -74,7 +74,7 @@ class KeysFile:
         try:
             if _seen(os.stat(self._path)) == self._seen and not self._told:  # noqa: PTH116 - dearer
                 return
-            self._keys, self._seen = self._read()
+            before, (self._keys, self._seen) = self._keys, self._read()
         except FileNotFoundError as error:
             if self._seen is not None:
                 self._tell(error)
@@ -83,6 +83,12 @@ class KeysFile:
         else:
             self._told = ""
             _log.info("read %d API keys from %s", len(self._keys.keys), self._path)
+            if before.keys and not self._keys.keys:
+                _log.warning(
+                    "%s lists no API key any more: clients on this machine are served without one; "
+                    "to serve nobody, list the revoked keys",
+                    self._path,
+                )
 
     def _read(self) -> tuple[Keyring, _Seen]:
         with self._path.open("rb") as file:

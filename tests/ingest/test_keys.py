@@ -375,6 +375,19 @@ def test_a_mishap_to_the_file_changes_nothing_and_is_told_once(house, caplog, mi
     assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == 2
 
 
+def test_a_file_that_loses_its_last_key_opens_the_api_to_this_machine_and_says_so(house, caplog):
+    house.key()
+    file = house.file()
+    house.path.write_text('{"version": 1, "keys": []}')
+
+    for _ in range(3):
+        house.now += 1.0
+        assert file.keys.keys == ()
+
+    [warned] = [one for one in caplog.records if one.levelno == logging.WARNING]
+    assert "lists no API key any more: clients on this machine are served" in warned.message
+
+
 def test_a_file_that_is_broken_from_the_start_stops_the_start(house):
     house.path.write_text('{"keys": ["gm_secret"]}')
 
