@@ -23,6 +23,8 @@ from gomail.email.addresses import ascii_domain, sameness
 VERSION = 1
 MARK = "gm"
 """What every secret begins with, so that people and scanners know one when they see it."""
+SECRET = re.compile(rf"({MARK}_[a-z0-9]{{8}}_)[A-Za-z0-9_-]+")
+"""A secret within a text; its first group is what may be shown of it."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 _ID = re.compile(r"[a-z0-9]{8}")

@@ -1,7 +1,8 @@
 """How the processes log: lines for people, or JSON lines for machines; neither holds an address.
 
 A provider's answer, an error or the path of a request may quote an address, wherever it is logged.
-So lines are masked where they are written: from INFO on nothing of an address but its domain.
+So lines are masked where they are written: from INFO on nothing of an address but its domain. Of an
+API key that somebody puts into a path or a field, no line of any level holds more than its id.
 """
 
 import json
@@ -9,6 +10,8 @@ import logging
 import re
 from datetime import UTC, datetime
 from typing import Literal
+
+from gomail.keys import SECRET
 
 MASK = "…"
 
@@ -46,6 +49,7 @@ def masked(text: str) -> str:
 
 
 def _for(record: logging.LogRecord, text: str) -> str:
+    text = SECRET.sub(rf"\1{MASK}", text)
     return masked(text) if record.levelno >= logging.INFO else text
 
 

@@ -4,12 +4,14 @@ import io
 import json
 import logging
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gomail import logs
+from gomail import keys_file, logs
+from gomail.keys import Key, Scope
 
 ADDRESS = "ann.o'brien+news=a/b@example.org"
 
@@ -75,6 +77,20 @@ def test_an_exception_is_told_without_the_address(form: str) -> None:
     assert "ValueError" in line
     assert "brien" not in line
     assert form == "text" or "Traceback" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO, logging.ERROR])
+def test_of_an_api_key_in_an_address_only_the_id_is_left(
+    form: str, level: int, tmp_path: Path
+) -> None:
+    made, secret = keys_file.create(Key("", "shop", "", frozenset({Scope.SEND})), tmp_path / "keys")
+
+    line = written(form, "GET /emails?key=%s&limit=5", secret, level=level)
+
+    assert secret.rpartition(made.id)[2].strip("_") not in line
+    assert f"key=gm_{made.id}_" in line
+    assert "&limit=5" in line
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
