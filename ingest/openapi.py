@@ -23,13 +23,15 @@ _HEADER: Schema = {
     "type": ["string", "null"],
     "description": f"One line, at most {HEADER_LIMIT} bytes in UTF-8.",
 }
+_NO_DIRECTIONS = "No embeddings, overrides or isolates of writing direction."
+_NAME: Schema = {**_HEADER, "description": f"{_HEADER['description']} {_NO_DIRECTIONS}"}
 
 _TEXT: Schema = {"type": ["string", "null"]}
 _TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 _ATTACHMENT: Schema = {
     "type": "object",
     "properties": {
-        "filename": {"type": "string", "minLength": 1},
+        "filename": {"type": "string", "minLength": 1, "description": _NO_DIRECTIONS},
         "content": {"type": "string", "contentEncoding": "base64"},
         "contentType": {**_TEXT, "description": "By the ending of the filename if left out."},
         "contentId": {**_TEXT, "description": "Shows it inline where the HTML says `cid:`."},
@@ -42,7 +44,7 @@ _ATTACHMENT: Schema = {
 def _mailboxes(description: str) -> Schema:
     one = {
         "type": "object",
-        "properties": {"email": _ADDRESS, "name": _HEADER},
+        "properties": {"email": _ADDRESS, "name": _NAME},
         "required": ["email"],
         "additionalProperties": False,
     }
@@ -63,9 +65,9 @@ EMAIL: Schema = {
     "type": "object",
     "properties": {
         "fromEmail": {**_ADDRESS, "description": "Address of the sender."},
-        "fromName": _HEADER,
+        "fromName": _NAME,
         "toEmail": {**_ADDRESS, "description": "Address of the recipient."},
-        "toName": _HEADER,
+        "toName": _NAME,
         "subject": _HEADER,
         "body": {**_TEXT, "description": "Plain text; required where there is no `html`."},
         "text": {**_TEXT, "description": "Another name for `body`; give one of them."},

@@ -4,13 +4,13 @@ import base64
 import binascii
 import mimetypes
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gomail.email.findings import Findings
 from gomail.email.model import MOST_ATTACHMENTS, Attachment, Claim
 from gomail.email.shapes import array, number, text
-from gomail.email.texts import fault_in_line
+from gomail.email.texts import fault_in_line, fault_in_name
 
 _CONTENT_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9._@+-]{1,78}")
@@ -24,7 +24,8 @@ class Files:
     Args:
         findings: gets what is wrong.
         max_bytes: of all attachments together; None for any.
-        stored: whether large parts may be elsewhere, as in a queue message.
+        stored: whether it is a queue message: its large parts may be elsewhere, and what only the
+            API refuses is taken.
     """
 
     def __init__(self, findings: Findings, *, max_bytes: int | None, stored: bool) -> None:
@@ -63,7 +64,7 @@ class Files:
         known = {"filename", "content", "contentType", "contentId"}
         one = self._findings.fields(given, known | {"size"} if self._stored else known, where)
         filename = text(one, "filename", where)
-        if fault := _filename_fault(filename):
+        if fault := _filename_fault(filename, fault_in_line if self._stored else fault_in_name):
             self._findings.add(f"{where}.filename", fault)
         content = text(one, "content", where)
         size = number(one, "size", where) if elsewhere else _decoded_size(content)
@@ -103,10 +104,10 @@ class Files:
         return claim
 
 
-def _filename_fault(filename: str) -> str | None:
+def _filename_fault(filename: str, rule: Callable[[str, str, int], str | None]) -> str | None:
     if not filename:
         return "Filename is required"
-    if fault := fault_in_line("Filename", filename, 255):
+    if fault := rule("Filename", filename, 255):
         return fault
     return "Filename contains a path separator" if "/" in filename or "\\" in filename else None
 

@@ -43,7 +43,7 @@ class More:
     Args:
         now_ms: milliseconds since the epoch, for the rules on times; None leaves those out.
         max_attachment_bytes: of all attachments together; None for any.
-        stored: whether large parts may be elsewhere, as in a queue message.
+        stored: as in `Files`.
         ascii_only: as in `address_fault`.
     """
 
@@ -58,7 +58,7 @@ class More:
         self._findings = Findings()
         self.faults = self._findings.faults
         self._now = now_ms
-        self._people = People(self._findings, ascii_only=ascii_only)
+        self._people = People(self._findings, ascii_only=ascii_only, stored=stored)
         self._files = Files(self._findings, max_bytes=max_attachment_bytes, stored=stored)
 
     def read(self, wire: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,17 +7,18 @@ from gomail.email.addresses import LABELS, address_fault, is_address, one_form, 
 from gomail.email.findings import Findings
 from gomail.email.model import MOST_RECIPIENTS, Mailbox
 from gomail.email.shapes import array, text
-from gomail.email.texts import fault_in_line
+from gomail.email.texts import fault_in_line, fault_in_name
 
 LISTS = {"to": "also_to", "cc": "cc", "bcc": "bcc", "replyTo": "reply_to"}
 """Names on the wire and in `Email`."""
 
 
 class People:
-    """Reads them. `ascii_only` as in `address_fault`."""
+    """Reads them. `ascii_only` as in `address_fault`; `stored` as in `Files`."""
 
-    def __init__(self, findings: Findings, *, ascii_only: str) -> None:
+    def __init__(self, findings: Findings, *, ascii_only: str, stored: bool) -> None:
         self._findings = findings
+        self._name_fault = fault_in_line if stored else fault_in_name
         self._ascii_only = ascii_only
         self._seen: set[str] = set()
 
@@ -61,7 +62,7 @@ class People:
             self._findings.add(f"{where}.email", fault)
         elif once and self._is_second(address):
             self._findings.add(f"{where}.email", f"{label} email is there twice")
-        if fault := fault_in_line(f"{label} name", name):
+        if fault := self._name_fault(f"{label} name", name):
             self._findings.add(f"{where}.name", fault)
         return Mailbox(one_form(address), name)
 

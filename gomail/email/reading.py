@@ -4,14 +4,14 @@ The sentences are the HTTP contract's and are also the reasons under which the d
 dead-letters what no API has checked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gomail.email.addresses import address_fault, one_form
 from gomail.email.model import Email
 from gomail.email.more import MORE, More
 from gomail.email.shapes import NotAnEmail, text
-from gomail.email.texts import fault_in_line
+from gomail.email.texts import fault_in_line, fault_in_name
 
 Faults = dict[str, str]
 """What is wrong with an email: a sentence for each field at fault; dotted names within lists."""
@@ -58,35 +58,39 @@ def read(
     if not isinstance(wire, dict):
         raise NotAnEmail("email is not an object")
     if wire.keys() <= PLAIN.keys():
-        return _plain(wire, ascii_only)
+        return _plain(wire, ascii_only, _RULES)
     more = More(
         now_ms=now_ms,
         max_attachment_bytes=max_attachment_bytes,
         stored=False,
         ascii_only=ascii_only,
     )
-    return _with_more(wire, more, ascii_only)
+    return _with_more(wire, more, ascii_only, _RULES)
 
 
 def read_stored(wire: Mapping[str, Any]) -> Email | Faults:
     """Turn the `email` of a queue message into an email: also one whose large parts are elsewhere.
 
+    Somebody has accepted it, an earlier version of ours or the Go service; it has to be fit to be
+    sent, not to be taken today.
+
     Raises:
         NotAnEmail: one of its fields has the wrong JSON type.
     """
     if wire.keys() <= PLAIN.keys():
-        return _plain(wire, "")
-    return _with_more(wire, More(now_ms=None, max_attachment_bytes=None, stored=True), "")
+        return _plain(wire, "", _STORED_RULES)
+    more = More(now_ms=None, max_attachment_bytes=None, stored=True)
+    return _with_more(wire, more, "", _STORED_RULES)
 
 
-def _plain(wire: Mapping[str, Any], ascii_only: str) -> Email | Faults:
+def _plain(wire: Mapping[str, Any], ascii_only: str, rules: "_Rules") -> Email | Faults:
     get = wire.get
     values = {
         name: value if isinstance(value := get(name, ""), str) else text(wire, name)
         for name in PLAIN
     }
     sender, reader = values["fromEmail"], values["toEmail"]
-    return _faults(values, ascii_only) or Email(
+    return _faults(values, ascii_only, rules) or Email(
         sender if sender.isascii() else one_form(sender),
         reader if reader.isascii() else one_form(reader),
         values["body"],
@@ -96,10 +100,12 @@ def _plain(wire: Mapping[str, Any], ascii_only: str) -> Email | Faults:
     )
 
 
-def _with_more(wire: Mapping[str, Any], more: More, ascii_only: str) -> Email | Faults:
+def _with_more(
+    wire: Mapping[str, Any], more: More, ascii_only: str, rules: "_Rules"
+) -> Email | Faults:
     values = more.read(wire)
     plain = {name: text(wire, name) for name in PLAIN}
-    faults = _faults(plain, ascii_only)
+    faults = _faults(plain, ascii_only, rules)
     if wire.get("to") is not None:  # it took the place of `toEmail`
         faults.pop("toEmail", None)
     if values.get("body") or values.get("html") or values.get("claim"):
@@ -119,20 +125,26 @@ def _body_fault(label: str, value: str) -> str | None:
 
 
 _ADDRESSES = {"fromEmail": "From email", "toEmail": "To email"}
-_RULES = {
+_Rules = Mapping[str, tuple[Callable[[str, str], str | None], str]]
+_STORED_RULES: _Rules = {
     "fromName": (fault_in_line, "From name"),
     "toName": (fault_in_line, "To name"),
     "subject": (fault_in_line, "Subject"),
     "body": (_body_fault, "Body"),
 }
+_RULES: _Rules = {
+    **_STORED_RULES,
+    "fromName": (fault_in_name, "From name"),
+    "toName": (fault_in_name, "To name"),
+}
 
 
-def _faults(values: Mapping[str, str], ascii_only: str) -> Faults:
+def _faults(values: Mapping[str, str], ascii_only: str, rules: _Rules) -> Faults:
     faults: Faults = {}
     for name, label in _ADDRESSES.items():
         if fault := address_fault(label, values[name], ascii_only):
             faults[name] = fault
-    for name, (rule, label) in _RULES.items():
+    for name, (rule, label) in rules.items():
         if fault := rule(label, values[name]):
             faults[name] = fault
     return faults

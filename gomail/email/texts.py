@@ -8,6 +8,10 @@ HEADER_LIMIT = 995
 # C0, DEL, C1, line and paragraph separators and the two non-characters: in a header each can end
 # the line or be cut by the next relay. Lone surrogates cannot be encoded at all.
 _HEADER_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff\ud800-\udfff]")
+# Embeddings, overrides and isolates of writing direction: in a name they show another person or
+# kind of file than is there. Marks (LRM, RLM, ALM) stay, names in two scripts need them; so do
+# isolates in a subject, into which libraries of messages put them by themselves.
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # What SQS refuses in a message (its SendMessage reference): everything below space but TAB, LF and
 # CR, surrogates and the two non-characters.
 _BODY_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
@@ -31,4 +35,13 @@ def fault_in_line(label: str, value: str, limit: int = HEADER_LIMIT) -> str | No
         return f"{label} contains a line break or another control character"
     if len(value.encode()) > limit:
         return f"{label} is longer than {limit} bytes"
+    return None
+
+
+def fault_in_name(label: str, value: str, limit: int = HEADER_LIMIT) -> str | None:
+    """The same of a name, of a person or a file, that nobody has accepted yet."""
+    if fault := fault_in_line(label, value, limit):
+        return fault
+    if not value.isascii() and _DIRECTIONS.search(value):
+        return f"{label} contains a control character of writing direction"
     return None

@@ -54,6 +54,8 @@ def encode(message: Message) -> str:
 def decode(body: str, *, queue_message_id: str) -> Message:
     """Read a queue message, ours or the Go service's bare `{"email": …}` (its id is SQS's).
 
+    Of a key that is there twice the last counts, as in the Go service: it was accepted so.
+
     Raises:
         Unreadable: with the reason, for the dead-letter queue.
     """

@@ -252,3 +252,56 @@ def test_what_could_end_a_header_line_is_named(field, character):
     faults = read({"email": {**given, field: f"a{character}b"}})
 
     assert list(faults) == [field]
+
+
+@pytest.mark.parametrize("mark", ["\u202a", "\u202e", "\u2066", "\u2069"])
+@pytest.mark.parametrize(
+    ("fields", "at"),
+    [
+        ({"fromName": "Ada{}moc"}, "fromName"),
+        ({"toName": "Ada{}moc"}, "toName"),
+        ({"cc": [{"email": "c@example.com", "name": "Ada{}moc"}]}, "cc.0.name"),
+        (
+            {"attachments": [{"filename": "a{}fdp.exe", "content": "eA=="}]},
+            "attachments.0.filename",
+        ),
+    ],
+)
+def test_a_name_does_not_show_as_another_by_its_direction(mark, fields, at):
+    given = json.loads(json.dumps(fields).replace("{}", mark))
+
+    faults = read({"email": LEAST | given})
+
+    assert list(faults) == [at]
+    assert faults[at].endswith("contains a control character of writing direction")
+
+
+def test_marks_of_direction_in_names_and_isolates_in_a_subject_are_people_s_own():
+    given = {"fromName": "\u200fאדה\u200e Ada", "subject": "Hi \u2068אדה\u2069"}
+
+    assert isinstance(read({"email": LEAST | given}), Email)
+
+
+def test_what_was_accepted_is_sent_whatever_the_names_that_the_api_takes_today():
+    given = {
+        **LEAST,
+        "fromName": "Ada\u202emoc",
+        "toName": "\u2066Ada",
+        "cc": [{"email": "c@example.com", "name": "\u202aAda"}],
+        "attachments": [{"filename": "a\u202efdp.exe", "content": "eA=="}],
+    }
+    plain = {name: value for name, value in given.items() if name in PLAIN}
+
+    ours = decode(json.dumps({"v": 2, "email": given}), queue_message_id="m1")
+    go_service_s = decode(json.dumps({"email": plain}), queue_message_id="m1")
+
+    assert wire_fields(ours.email).items() >= plain.items()
+    assert ours.email.cc[0].name == "\u202aAda"
+    assert ours.email.attachments[0].filename == "a\u202efdp.exe"
+    assert wire_fields(go_service_s.email) == plain
+
+
+def test_of_a_key_that_is_twice_in_a_queue_message_the_last_counts():
+    body = '{"email":{"body":"1","fromEmail":"a@example.com","toEmail":"b@example.com","body":"2"}}'
+
+    assert decode(body, queue_message_id="m1").email.body == "2"
