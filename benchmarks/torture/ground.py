@@ -26,7 +26,12 @@ LATENCY = 0.05
 PATIENCE = 120.0
 """Seconds for whatever must happen in the end; the machine may have other work."""
 _PAGE = 10_000
-FAKE_CLOCK = {"FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
+FAKE_CLOCK = {
+    "DONT_FAKE_MONOTONIC": "1",
+    "FAKETIME_NO_CACHE": "1",
+    "NO_FAKE_STAT": "1",
+    "PYTHONPATH": str(Path(__file__).parent / "sleep"),
+}
 """How libfaketime moves the time of day alone, and looks each time by how much."""
 _LIBRARIES = ("usr/lib/*/faketime/", "usr/lib*/faketime/", "usr/local/lib/faketime/")
 _FAKETIME = "libfaketimeMT.so.1"

@@ -76,16 +76,22 @@ def problems(seen: Evidence, *, may_double: bool = True, may_bury: Iterable[int]
     return [f"{len(ids)} {what}: {sorted(map(str, ids))[:3]}" for ids, what in found if ids]
 
 
-def growth(before: Mapping[str, tuple[float, int]], after: Mapping[str, tuple[float, int]]) -> str:
-    """By how much the process that grew most has grown: MB, and files."""
-    memory = max(after[name][0] - before[name][0] for name in after)
+Sizes = Mapping[str, tuple[float, int]]
+"""Of each process: MB of memory, open files."""
+
+
+def swelling(before: Sizes, after: Sizes) -> float:
+    """By how many MB the process that grew most has grown."""
+    return max(after[name][0] - before[name][0] for name in after)
+
+
+def growth(before: Sizes, after: Sizes) -> str:
+    """By how much the processes that grew most have grown: MB, and files."""
     files = max(after[name][1] - before[name][1] for name in after)
-    return f"{memory:+.0f} MB, {files:+d}"
+    return f"{swelling(before, after):+.0f} MB, {files:+d}"
 
 
-def is_back(
-    before: Mapping[str, tuple[float, int]], after: Mapping[str, tuple[float, int]]
-) -> bool:
+def is_back(before: Sizes, after: Sizes) -> bool:
     """Whether memory and open files of each process are near where they were."""
     return all(
         after[name][0] - before[name][0] <= MEMORY and after[name][1] - before[name][1] <= FILES

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.torture.client import Client, flagged, posting, recipient
 from benchmarks.torture.ground import Ground, ground
-from benchmarks.torture.judge import Evidence, growth, is_back, problems
+from benchmarks.torture.judge import MEMORY, Evidence, Sizes, growth, is_back, problems, swelling
 from benchmarks.torture.scenarios import REFUSED_EVERY, Scenario
 from tests.e2e.scene import ask, eventually
 
@@ -22,9 +22,6 @@ QUIET = 40.0
 SAMPLE = 1.0
 MOST_ASKED = 30_000
 """With more emails than this the API is asked only about those that came twice or died."""
-
-Sizes = dict[str, tuple[float, int]]
-"""Of each process: MB of memory, open files."""
 
 
 @dataclass(kw_only=True)
@@ -148,8 +145,9 @@ def _growth(on: Ground, before: Sizes, report: Report) -> list[str]:
         report.grown = growth(before, sizes(on))
         return [f"memory and files are not back: {report.grown}"]
     report.grown = growth(before, sizes(on))
-    if swollen := [at for at, held in report.samples if not is_back(before, held)]:
-        return [f"memory or files had grown too much {swollen[0]:.0f} s after the warm-up"]
+    most = max((swelling(before, held) for _, held in report.samples), default=0.0)
+    if most > MEMORY:
+        return [f"memory was not flat: {most:+.0f} MB at its highest"]
     counts = ask("GET", f"{on.post}/mailbox/count")
     total = report.accepted + counts["duplicates"]
     return [] if counts["total"] == total else [f"the mailbox counts {counts}, we count {total}"]
