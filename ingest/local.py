@@ -33,7 +33,8 @@ def refusal(
     """Why this request is not served; empty if it is. Pure.
 
     A name in `Host` that is none of ours is a page whose own name was made to lead here. Pages from
-    elsewhere need an allowed origin, unless `any_page` may do this.
+    elsewhere need an allowed origin, unless `any_page` may do this; a browser that does not say
+    where its page is from (`Sec-Fetch-Site`) still says whose it is (`Origin`).
     """
     host = origin = b""
     foreign = False
@@ -50,6 +51,7 @@ def refusal(
         return NOT_LOCAL
     if not _is_ours(host):
         return NOT_THIS_HOST
+    foreign = foreign or (bool(origin) and not _is_ours(origin.partition(b"//")[2]))
     if foreign and not any_page and origin.decode("latin-1") not in allowed_origins:
         return NOT_THIS_PAGE
     return ""

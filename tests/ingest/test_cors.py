@@ -44,5 +44,5 @@ def test_without_configuration_no_origin_may():
     with open_client() as client:
         asked = preflight(client, PAGE)
 
-    assert asked.status_code == 405
+    assert asked.status_code == 403
     assert "access-control-allow-origin" not in asked.headers

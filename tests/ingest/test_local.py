@@ -55,3 +55,28 @@ def test_a_page_from_elsewhere_reads_only_where_its_origin_is_allowed_by_name():
     assert refusal("::1", *page, allowed={"https://mail.example.com"}) == ""
     assert refusal("::1", *page, allowed={"*"}) == local.NOT_THIS_PAGE
     assert refusal("::1", (b"sec-fetch-site", b"same-origin")) == ""
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        b"https://mail.example.com",
+        b"http://localhost.example",
+        b"http://localhost@mail.example.com",
+        b"http://mail.example.com//localhost",
+        b"localhost",
+        b"null",
+    ],
+)
+def test_a_page_from_elsewhere_is_known_by_its_origin_alone(origin):
+    page = (b"origin", origin)
+
+    assert refusal("::1", page) == local.NOT_THIS_PAGE
+    assert refusal("::1", page, allowed={origin.decode()}) == ""
+
+
+@pytest.mark.parametrize(
+    "origin", [b"http://127.0.0.1:8000", b"http://localhost:5173", b"http://[::1]"]
+)
+def test_pages_of_this_machine_are_ours(origin):
+    assert refusal("::1", (b"origin", origin)) == ""
