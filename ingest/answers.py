@@ -39,6 +39,7 @@ KEYS = (
 )
 NO_KEY = "A valid API key is needed, as `Authorization: Bearer gm_…`"
 NOT_FROM = "From email is not one that this API key may use"
+TOO_SLOW = "The body did not come in time"
 TOO_OFTEN = "Too many requests with this API key"
 KEY_IN_FLIGHT = "A request with this Idempotency-Key is still under way"
 
@@ -84,6 +85,11 @@ def lacking(scope: str) -> str:
 def not_from() -> Response:
     """403: the email has a From address that the key may not use."""
     return base_error(403, NOT_FROM)
+
+
+def too_slow() -> Response:
+    """408: the client trickles its body in; the rest of it is not to be read as a next request."""
+    return base_error(408, TOO_SLOW, {"Connection": "close"})
 
 
 def too_often(seconds: int) -> Response:

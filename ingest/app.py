@@ -38,6 +38,7 @@ from ingest.limits import BodyLimit
 from ingest.memory import remembering
 from ingest.pace import Pace
 from ingest.parts import Door, Memory, Parts
+from ingest.patience import Patience
 from ingest.quiet import QuietLog
 from ingest.rota import Rota
 from ingest.start import PlainRefusal, settings_of_process
@@ -132,7 +133,11 @@ async def open_store(settings: Settings) -> AsyncIterator[Payloads | None]:
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """The last one added is the outermost: a refused body still gets its CORS headers."""
+    """The last one added is the outermost.
+
+    A refused body still gets its CORS headers; whoever may not come in is told so at once, and not
+    when the body is there or was too slow.
+    """
     app.add_middleware(
         BodyLimit,
         most=_largest_request(settings),
@@ -140,6 +145,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         refusal=answers.not_json,
         busy=answers.unavailable,
     )
+    app.add_middleware(Patience, refusal=answers.too_slow)
     app.add_middleware(Gate, allowed_origins=settings.ingest.allowed_origins)
     app.add_middleware(PlainRefusal)
     if settings.ingest.allowed_origins:

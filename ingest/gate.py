@@ -4,8 +4,7 @@ With API keys every route but probes, pages and the description wants one, from 
 Without any, only clients on this machine are served: an API that somebody forgot to give keys must
 not send for whoever finds it.
 
-A stranger's body is never read by the application; the server drops what of it still comes. That of
-others is waited for as long as is reasonable.
+A stranger's body is never read by the application; the server drops what of it still comes.
 """
 
 import math
@@ -21,9 +20,6 @@ from gomail.email import Email, Faults
 from gomail.keys import Key, Keyring
 from gomail.keys import Scope as May
 from ingest import answers, local
-from ingest.patience import Patience
-
-TOO_SLOW = "The body did not come in time"
 
 _CALLER = "gomail.key"
 _READERS = frozenset({"/emails", "/stats", "/events"})
@@ -78,7 +74,6 @@ class Gate:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._app = app
-        self._patient = Patience(app, refusal=_too_slow)
         self._allowed_origins = frozenset(allowed_origins)
         self._clock = clock
         self._now = now
@@ -89,7 +84,7 @@ class Gate:
         """Pass the request on if it may."""
         app = self._app
         if scope["type"] == "http":
-            app = self._refusal(scope) or (app if scope["method"] == "GET" else self._patient)
+            app = self._refusal(scope) or app
         await app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
@@ -125,11 +120,6 @@ class Gate:
     def _wait(self, key: str, rate: float) -> float:
         self._due[key], wait = keys.admit(self._due.get(key, 0.0), self._clock(), rate)
         return wait
-
-
-def _too_slow() -> Response:
-    # The rest of the body is not to be read as a next request.
-    return answers.base_error(408, TOO_SLOW, {"Connection": "close"})
 
 
 def _secret(scope: Scope) -> bytes | None:

@@ -12,6 +12,12 @@ from ingest.schemas import BASE_ERROR, RETRY_AFTER, Schema, base, described
 
 _SCHEME: Schema = {"type": "http", "scheme": "bearer", "description": answers.KEYS}
 
+_SLOW = described(
+    "The body came too slowly; nothing was done, and the connection is closed.",
+    BASE_ERROR,
+    {"slow": base(answers.TOO_SLOW)},
+)
+
 
 def describe(app: FastAPI) -> None:
     """Have the description of the application tell who may call what."""
@@ -27,6 +33,8 @@ def _guarded(unguarded: Any) -> Schema:
                 # Or none, where no key is configured.
                 operation["security"] = [{"key": [scope.value]}, {}]
                 operation["responses"].update(_refusals(scope, path))
+                if "requestBody" in operation:
+                    operation["responses"]["408"] = _SLOW
     return document
 
 

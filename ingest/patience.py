@@ -31,6 +31,9 @@ class Patience:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and its body while that is quick enough."""
+        if scope["type"] != "http" or scope["method"] == "GET":
+            await self._app(scope, receive, send)
+            return
         until: float | None = None  # by the loop's clock, from when the body is first waited for
         whole = answered = False
 

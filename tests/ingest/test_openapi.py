@@ -93,8 +93,8 @@ def test_exactly_the_statuses_that_occur_are_described(paths):
         path: sorted(one["responses"]) for path, by in paths.items() for one in by.values()
     }
     assert described == {
-        "/email/send": ["200", "400", "401", "403", "409", "422", "429", "503"],
-        "/email/batch": ["200", "207", "400", "401", "403", "409", "422", "429", "503"],
+        "/email/send": ["200", "400", "401", "403", "408", "409", "422", "429", "503"],
+        "/email/batch": ["200", "207", "400", "401", "403", "408", "409", "422", "429", "503"],
         "/email/{id}": ["200", "401", "403", "404", "429", "503"],
         "/email/{id}/cancel": ["200", "401", "403", "404", "409", "429", "503"],
         "/emails": ["200", "401", "403", "422", "429", "503"],
@@ -102,7 +102,7 @@ def test_exactly_the_statuses_that_occur_are_described(paths):
         "/events": ["200", "401", "403", "422", "429", "503"],
         "/dead-letters": ["200", "401", "403", "422", "429", "503"],
         "/dead-letters/{id}": ["200", "401", "403", "404", "429", "503"],
-        "/dead-letters/redrive": ["200", "400", "401", "403", "404", "422", "429", "503"],
+        "/dead-letters/redrive": ["200", "400", "401", "403", "404", "408", "422", "429", "503"],
         "/health/live": ["200"],
         "/health/ready": ["200", "503"],
     }

@@ -5,7 +5,9 @@ import json
 
 import pytest
 
-from ingest import gate, patience
+from gomail import keys_file
+from gomail.keys import Key, Scope
+from ingest import answers, patience
 from ingest.app import create_app
 from tests.ingest.scripted import ScriptedQueue, email, settings
 from tests.ingest.serving import serving
@@ -19,17 +21,20 @@ def queue():
     return ScriptedQueue()
 
 
-def told(queue, *parts, apart=0.0):
-    """All that is answered to a request whose parts come so many seconds apart."""
+def told(queue, *parts, apart=0.0, until=b"", **ingest):
+    """All that is answered to a request whose parts come so many seconds apart, or until this."""
 
     async def scene():
-        app = create_app(settings(), queue=queue.open)
+        app = create_app(settings(**ingest), queue=queue.open)
         async with serving(app) as port, asyncio.timeout(10):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             for part in parts:
                 writer.write(part)
                 await asyncio.sleep(apart)
-            answer = await reader.read()  # to its end: the server closes the connection
+            if until:
+                answer = await reader.readuntil(until)
+            else:
+                answer = await reader.read()  # to its end: the server closes the connection
             writer.close()
         return answer
 
@@ -46,7 +51,7 @@ def test_who_stops_in_the_middle_of_a_body_is_told_so_and_let_go(queue, monkeypa
     answer = told(queue, f"{HEAD}{framing}\r\n\r\n".encode(), part)
 
     assert answer.startswith(b"HTTP/1.1 408 ")
-    assert json.loads(answer.split(b"\r\n\r\n")[1]) == {"errors": {"base": gate.TOO_SLOW}}
+    assert json.loads(answer.split(b"\r\n\r\n")[1]) == {"errors": {"base": answers.TOO_SLOW}}
     assert queue.calls == []
 
 
@@ -72,3 +77,29 @@ def test_once_a_body_is_there_an_answer_may_take_its_time(queue, monkeypatch):
     head = f"{HEAD}Connection: close\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
 
     assert told(queue, head + BODY).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.fixture
+def bearer(tmp_path):
+    """A file of keys, and the header of its key."""
+    path = tmp_path / "keys.json"
+    _, secret = keys_file.create(Key("", "shop", "", frozenset({Scope.SEND})), path)
+    return {"keys_file": str(path)}, f"Authorization: Bearer {secret}\r\n"
+
+
+def test_whoever_has_a_key_is_not_waited_for_longer(queue, monkeypatch, bearer):
+    monkeypatch.setattr(patience, "GRACE", 0.05)
+    keys, header = bearer
+
+    answer = told(queue, f"{HEAD}{header}Content-Length: 1000\r\n\r\n".encode(), BODY, **keys)
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_whoever_has_none_is_told_so_before_the_body_is_there(queue, bearer):
+    keys, _ = bearer
+    head = f"{HEAD}Content-Length: 1000\r\n\r\n".encode()
+
+    answer = told(queue, head, until=b"}}", **keys)
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
