@@ -66,6 +66,8 @@ class Exit:
     healthy: bool = True
     verdict: int = 0
     room: int = FIRST_ROOM
+    untroubled: bool = True
+    """No send of this process has failed there yet: the room grows by two for each acceptance."""
     in_hand: int = 0
     finish: float = 0.0
     """Virtual time at which the service it has received is used up."""

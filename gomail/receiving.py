@@ -13,7 +13,7 @@ from dataclasses import dataclass
 BATCH = 10
 OLD = 0.3
 """Seconds: a message that waited longer than this before its first receive was queueing."""
-FEW = 6
+FEW = 4
 """Messages a pause waits for at most; beyond that the receive that is saved costs more delay."""
 MEMORY = 0.5
 """Seconds over which the rate of arrival is taken."""

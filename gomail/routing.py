@@ -334,7 +334,7 @@ class Router:
             case OutcomeClass.FAILED | OutcomeClass.UNKNOWN:
                 self._recent.append(False)
                 if current:
-                    exit_.room = max(1, exit_.room - 1)
+                    exit_.room, exit_.untroubled = max(1, exit_.room - 1), False
             case OutcomeClass.THROTTLED:
                 exit_.throttle(outcome.retry_after, now)
             case OutcomeClass.QUOTA:
@@ -351,7 +351,7 @@ class Router:
         if way.room > most:
             way.room -= 1
         elif used >= USED_TO_GROW * way.room or way.room - used < BATCH:
-            way.room = min(most, way.room + 1)
+            way.room = min(most, way.room + (2 if way.untroubled else 1))
 
     def _most_room(self, way: Exit, now: float) -> int:
         """Its part, by weight, of what all providers together may have in hand.

@@ -396,7 +396,8 @@ def test_a_shorter_pause_does_not_end_a_longer_one():
     ("in_hand", "unrouted", "room"), [(79, 0, 100), (80, 0, 101), (70, 18, 100), (70, 20, 101)]
 )
 def test_a_room_grows_by_one_for_an_acceptance_while_most_of_it_is_used(in_hand, unrouted, room):
-    made = router(rooms=100)
+    made = router(rooms=101)
+    made.note("ses", outcome("failed"), Way.SHARE, 0.0)
     made.exit("ses").in_hand = in_hand
 
     made.note("ses", outcome("accepted"), Way.SHARE, 0.0, unrouted=unrouted)
@@ -404,7 +405,17 @@ def test_a_room_grows_by_one_for_an_acceptance_while_most_of_it_is_used(in_hand,
     assert made.exit("ses").room == room
 
 
-@pytest.mark.parametrize(("in_hand", "room"), [(1, 16), (16, 17)])
+def test_until_a_providers_first_failure_its_room_grows_by_two():
+    made = router()
+
+    for kind in ("accepted", "accepted", "failed", "accepted"):
+        made.exit("ses").in_hand = made.exit("ses").room
+        made.note("ses", outcome(kind), Way.SHARE, 0.0)
+
+    assert made.exit("ses").room == 16 + 2 + 2 - 1 + 1
+
+
+@pytest.mark.parametrize(("in_hand", "room"), [(1, 16), (16, 18)])
 def test_a_small_room_grows_too_but_not_while_it_is_idle(in_hand, room):
     made = router()
     made.exit("ses").in_hand = in_hand

@@ -25,7 +25,8 @@ from gomail.ledger import (
     sqlite_reads,
 )
 from gomail.ledger.sqlite import SqliteLedger
-from gomail.ledger.sqlite_schema import MIGRATIONS, migrate, open_file
+from gomail.ledger.sqlite_checkpoints import PAUSE, SHORT_PAUSE, pause_after
+from gomail.ledger.sqlite_schema import MIGRATIONS, WRITE_AHEAD_PAGES, migrate, open_file
 from tests.ledger.conftest import run
 from tests.ledger.notes import (
     NOW,
@@ -489,3 +490,8 @@ def test_many_may_open_a_new_file_at_once(path: Path) -> None:
         each.join()
 
     assert faults == []
+
+
+@pytest.mark.parametrize(("part", "pause"), [(0.4, PAUSE), (0.6, SHORT_PAUSE), (1.2, SHORT_PAUSE)])
+def test_checkpoints_follow_closely_where_the_log_is_long(part, pause):
+    assert pause_after(int(part * WRITE_AHEAD_PAGES)) == pause
