@@ -65,13 +65,18 @@ def ratio(over: float | None, under: float | None) -> float | None:
 def _most(what: str, seen: float | None, limit: float, unit: str = "") -> list[Check]:
     if seen is None:
         return []
-    return [Check(what, f"{_number(seen)}{unit}", f"≤ {limit:g}{unit}", seen <= limit)]
+    return [Check(what, f"{_number(seen)}{unit}", f"≤ {limit:g}{unit}", _as_shown(seen) <= limit)]
 
 
 def _least(what: str, seen: float | None, limit: float) -> list[Check]:
     if seen is None:
         return []
-    return [Check(what, _number(seen), f"≥ {limit:g}", seen >= limit)]
+    return [Check(what, _number(seen), f"≥ {limit:g}", _as_shown(seen) >= limit)]
+
+
+def _as_shown(seen: float) -> float:
+    """The figure that a reader compares with the promise: its last digits say nothing."""
+    return float(_number(seen).replace(",", ""))
 
 
 def _within(what: str, seen: float | None, share: float) -> list[Check]:

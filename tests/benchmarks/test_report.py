@@ -37,6 +37,15 @@ def test_a_drain_is_judged_by_its_share_of_the_peer_s_median():
     assert bad["gomail aiohttp: messages/s to aio's, plain"] == "MISSED"
 
 
+def test_a_figure_is_judged_as_it_is_shown():
+    def paced(requests):
+        run = drained("gomail fast", 2_000, 100) | {"case": "paced 100/s", "p99_ms": 53.0}
+        return {"paced": [run | {"requests_a_message": requests}]}
+
+    what = "gomail fast: paced 100/s, SQS requests a message"
+    assert [verdicts(paced(seen))[what] for seen in (1.104, 1.106)] == ["ok", "MISSED"]
+
+
 def test_what_was_not_measured_is_not_judged():
     found = verdicts({"drain": [drained("gomail fast", 60, 9_000)]})
 
