@@ -107,6 +107,16 @@ def not_json() -> Response:
     return base_error(400, NOT_JSON)
 
 
+def bad_json(error: Exception) -> Response:
+    """400: what its text says of the body."""
+    return base_error(400, str(error))
+
+
+def twice(key: str) -> str:
+    """What is wrong with a JSON that has a key twice in one object. Pure."""
+    return f'The key "{key}" is there twice'
+
+
 def forbidden_characters() -> Response:
     """400: characters that a queue does not carry."""
     return base_error(400, FORBIDDEN_CHARACTERS)

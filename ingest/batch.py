@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from uuid_utils import uuid7
 
 from gomail.email import Email, Faults
 from gomail.keys import Key
-from ingest import answers
+from ingest import answers, json_body
 from ingest.bodies import whole
 from ingest.gate import barred, caller
 from ingest.idempotency import BadKey, fingerprint_of_batch, key_of, of_caller
@@ -93,12 +92,12 @@ class _Asked:
 
 def _asked(raw: bytes, request: Request, judge: Judge, now: int) -> _Asked | Response:
     try:
-        given = orjson.loads(raw)
+        given = json_body.read(raw)
         key = key_of(request.scope["headers"])
         by = caller(request)
         key = key and of_caller(key, by)
-    except orjson.JSONDecodeError:
-        return answers.not_json()
+    except json_body.BadJSON as error:
+        return answers.bad_json(error)
     except BadKey:
         return answers.bad_key()
     given = {} if given is None else given

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
@@ -27,7 +26,7 @@ from gomail.errors import QueueError
 from gomail.ledger import LedgerUnavailable
 from gomail.payloads import Payloads
 from gomail.settings import Settings
-from ingest import answers, bodies
+from ingest import answers, bodies, json_body
 from ingest.asking import ASKED, within
 from ingest.openapi_dead_letters import LETTER_ROUTE, LETTERS_ROUTE, REDRIVE_ROUTE
 from ingest.parts import Memory
@@ -143,9 +142,10 @@ class _Routes:
     async def redrive(self, request: Request) -> Response:
         """Put dead letters on the queues again; what is answered is done."""
         looker = _looker(request)
-        wish = read_wish(await bodies.whole(request))
-        if wish is None:
-            return answers.not_json()
+        try:
+            wish = read_wish(await bodies.whole(request))
+        except json_body.BadJSON as error:
+            return answers.bad_json(error)
         if not isinstance(wish, Wish):
             return answers.faulty(wish)
         try:
@@ -213,14 +213,15 @@ def read_query(pairs: list[tuple[str, str]]) -> tuple[Which, int] | Faults:
     return faults or (which, limit)
 
 
-def read_wish(body: bytes) -> Wish | Faults | None:
-    """What `POST /dead-letters/redrive` asks for; None if the body is no JSON object."""
-    try:
-        given = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+def read_wish(body: bytes) -> Wish | Faults:
+    """What `POST /dead-letters/redrive` asks for.
+
+    Raises:
+        BadJSON: the body is no JSON object, or has a key twice.
+    """
+    given = json_body.read(body)
     if not isinstance(given, dict):
-        return None
+        raise json_body.BadJSON(answers.NOT_JSON)
     faults: Faults = {
         name: f"{name} is not a field of this request"
         for name in given.keys() - {"id", "filter", "all", "rate", "dryRun", "force"}

@@ -203,11 +203,12 @@ SEND_RESPONSES: Responses = {
         },
     ),
     400: described(
-        "The request cannot be read, is too large, its body holds characters no queue carries, or "
-        "its Idempotency-Key is no key.",
+        "The request cannot be read, has a key twice, is too large, its body holds characters no "
+        "queue carries, or its Idempotency-Key is no key.",
         BASE_ERROR,
         {
             "unreadable": base("Could not decode JSON body"),
+            "twice": base(answers.twice("body")),
             "characters": base("Body contains characters outside the allowed set"),
             "key": base(answers.BAD_KEY),
         },

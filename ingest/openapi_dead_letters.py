@@ -224,7 +224,11 @@ REDRIVE_ROUTE = _route(
                 }
             },
         ),
-        400: described("No JSON object.", BASE_ERROR, {"unreadable": base(answers.NOT_JSON)}),
+        400: described(
+            "No JSON object, or a key is there twice.",
+            BASE_ERROR,
+            {"unreadable": base(answers.NOT_JSON), "twice": base(answers.twice("dryRun"))},
+        ),
         404: _NOT_THERE,
         422: _faults(base="give one of id, filter and all"),
     },

@@ -8,13 +8,12 @@ not ours.
 import time
 from dataclasses import dataclass
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 from uuid_utils import uuid7
 
 from gomail.email import Email, Faults, NotAnEmail, has_forbidden_characters
-from ingest import answers
+from ingest import answers, json_body
 from ingest.bodies import whole
 from ingest.gate import barred, caller
 from ingest.idempotency import BadKey, fingerprint, key_of, of_caller
@@ -85,13 +84,15 @@ def _asked(  # noqa: PLR0911 - one for each kind of fault
     raw: bytes, request: Request, judge: Judge, now: int
 ) -> Email | _Keyed | Response:
     try:
-        given = orjson.loads(raw)
+        given = json_body.read(raw)
         if judge.is_too_large(raw, given):
             return answers.not_json()
         email = judge.email(given, now)
         key = key_of(request.scope["headers"])
         timeless = email if key is None else judge.timeless(given, email)
-    except (orjson.JSONDecodeError, NotAnEmail):
+    except json_body.BadJSON as error:
+        return answers.bad_json(error)
+    except NotAnEmail:
         return answers.not_json()
     except BadKey:
         return answers.bad_key()

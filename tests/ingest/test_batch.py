@@ -109,6 +109,15 @@ def test_what_is_no_batch_is_a_400(client, body):
     assert errors(response) == (400, {"base": answers.NOT_JSON})
 
 
+def test_a_key_that_is_twice_in_one_of_them_keeps_all_out(client, queue):
+    wires = b'{"emails":[%b,{"body":"1","body":"2"}],"validation":"permissive"}'
+
+    response = client.post("/email/batch", content=wires % json.dumps(one()).encode())
+
+    assert errors(response) == (400, {"base": 'The key "body" is there twice'})
+    assert queue.calls == []
+
+
 @pytest.mark.parametrize(
     ("body", "fault"),
     [

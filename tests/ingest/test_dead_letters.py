@@ -209,6 +209,18 @@ def test_what_is_no_json_object_is_refused(client, body):
     assert client.post(f"{WAY}/redrive", content=body).status_code == 400
 
 
+def test_a_wish_that_says_two_things_is_not_granted(client, queue, described):
+    queue.bury("m-1")
+    body = b'{"all":true,"dryRun":true,"dryRun":false}'
+
+    response = client.post(f"{WAY}/redrive", content=body)
+
+    assert fits(described, f"{WAY}/redrive", "post", response)
+    assert response.status_code == 400
+    assert response.json()["errors"] == {"base": 'The key "dryRun" is there twice'}
+    assert len(queue.on(DEAD)) == 1
+
+
 @pytest.mark.parametrize("path", [WAY, f"{WAY}/m-1"])
 def test_while_the_queue_is_down_the_answer_says_so(client, queue, described, path):
     with queue.broken("receive", QueueUnavailable("no answer")):

@@ -120,14 +120,19 @@ def test_all_fields_at_fault_are_named_at_once(client):
     }
 
 
-def test_of_a_key_given_twice_the_last_counts(client, queue):
-    body = (
-        b'{"email":{"body":"one","fromEmail":"a@example.com","toEmail":"b@example.com","body":"2"}}'
-    )
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"email":{"body":"1","fromEmail":"a@example.com","toEmail":"b@example.com","body":"1"}}',
+        b'{"email":{},"email":{"body":null,"body":7}}',
+    ],
+)
+def test_of_a_key_given_twice_neither_counts(client, queue, body):
+    response = client.post("/email/send", content=body)
 
-    client.post("/email/send", content=body)
-
-    assert decode(queue.bodies[0], queue_message_id="").email.body == "2"
+    assert response.status_code == 400
+    assert response.content == rb'{"errors":{"base":"The key \"body\" is there twice"}}'
+    assert queue.calls == []
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x0b", "\x1f", "\ufffe", "\uffff"])

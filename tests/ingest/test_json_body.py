@@ -1,0 +1,147 @@
+"""A key that is twice in one object is found, however it is written; no other JSON is refused."""
+
+import json
+from dataclasses import dataclass
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ingest import answers, json_body
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """An object of JSON, which may have a key twice."""
+
+    pairs: tuple
+
+
+# What could be taken for something else when colons are counted.
+TEXTS = st.text(st.sampled_from('a:"\\ \n/é🙂{},[]u0') | st.characters(codec="utf-8"), max_size=6)
+KEYS = st.sampled_from(["a", "A", ":", "a:", '":', '"', "\\", '\\":', ' "a" : ', "", "é"]) | TEXTS
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-1e9, 1e9) | TEXTS,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(st.tuples(KEYS, inner), max_size=4).map(tuple).map(Pairs)
+    ),
+    max_leaves=12,
+)
+BLANKS = st.sampled_from(["", "", " ", "\t", "\n", "\r\n  "])
+
+
+@st.composite
+def written(draw, values=VALUES):
+    """A JSON text: with blanks wherever they may be, and any character as itself or an escape."""
+
+    def blank():
+        return draw(BLANKS)
+
+    def text(value):
+        return f'"{"".join(character(one) for one in value)}"'
+
+    def character(one):
+        escapes = [one] if one >= " " and one not in '"\\' else []
+        units = one.encode("utf-16-be").hex()
+        hexes = [units[place : place + 4] for place in range(0, len(units), 4)]
+        escapes += ["".join(rf"\u{digits}" for digits in hexes)]
+        escapes += ["".join(rf"\u{digits.upper()}" for digits in hexes)]
+        escapes += [json.dumps(one)[1:-1]]
+        escapes += [r"\/"] if one == "/" else []
+        return draw(st.sampled_from(escapes))
+
+    def value(one):
+        if isinstance(one, Pairs):
+            members = [f"{blank()}{text(k)}{blank()}:{value(v)}" for k, v in one.pairs]
+            return f"{blank()}{{{','.join(members) or blank()}}}{blank()}"
+        if isinstance(one, list):
+            return f"{blank()}[{','.join(map(value, one)) or blank()}]{blank()}"
+        return f"{blank()}{text(one) if isinstance(one, str) else json.dumps(one)}{blank()}"
+
+    return value(draw(values)).encode()
+
+
+def has_twins(raw):
+    """Whether some object has a key twice, by a parser that shows all of them."""
+    found = []
+
+    def look(pairs):
+        found.append(len({key for key, _ in pairs}) < len(pairs))
+        return {}
+
+    json.loads(raw, object_pairs_hook=look)
+    return any(found)
+
+
+@given(written())
+@example(b'{"a":1,"a":1}')
+@example(rb'{"a":1,"\u0061":1}')
+@example(b'{"a" \n:1, "a"\t: 1}')
+@example(b'{"a":{"a":1,"a":2},"a":3}')
+@example(rb'{"b":"\u003a","a":1,"a":2}')  # as many colons as there are without the second key
+@example(rb'{"b":"\u003A","a":1,"a":2}')
+@example(rb'{"\u003a":0,"a":1,"a":2}')
+@example(rb'{"b":"\\u003a","a":1,"a":2}')
+@example(rb'{"\"":":\":","\\":":","\"a":" : "}')
+@example(rb'[":", {"a:": [{"a": "x:y"}]}, {"a": "\\\":"}]')
+def test_exactly_what_has_a_key_twice_is_refused(raw):
+    if has_twins(raw):
+        with pytest.raises(json_body.BadJSON, match=r"^The key .* is there twice$"):
+            json_body.read(raw)
+    else:
+        assert json_body.read(raw) == orjson.loads(raw)
+
+
+@given(written())
+def test_where_no_colon_is_escaped_counting_alone_decides(raw):
+    escaped = b"u003a" in raw.lower()
+
+    assert escaped or (raw.count(b":") != json_body._colons(orjson.loads(raw))) == has_twins(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (b'{"email":{"body":"1","body":"2"}}', "body"),
+        (rb'{"a":[{"\u0062ody":1,"body":2}]}', "body"),
+        (b'{"":1,"":2}', ""),
+        (rb'{"a\nb":1,"a\nb":2}', "a?b"),
+        (b'{"%b":1,"%b":2}' % (b"x" * 200, b"x" * 200), "x" * 100),
+    ],
+)
+def test_the_key_is_named(raw, named):
+    with pytest.raises(json_body.BadJSON) as refused:
+        json_body.read(raw)
+
+    assert str(refused.value) == f'The key "{named}" is there twice'
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', rb'{"\u003a":', b'{"a":0,"a":'])
+@pytest.mark.parametrize("depth", [900, 1_000, 1_024, 1_100, 100_000])
+def test_however_deep_it_is_it_is_read_or_refused(opening, depth):
+    closing = b"]" if opening == b"[" else b"}"
+    raw = opening * depth + b"0" + closing * depth
+    try:
+        json_body.read(raw)
+    except json_body.BadJSON:
+        assert opening not in {b"[", b'{"a":'} or depth > 1_024
+    else:
+        assert b"0," not in opening
+
+
+def test_only_what_may_have_a_key_twice_is_read_twice(monkeypatch):
+    monkeypatch.setattr(json, "loads", None)
+    usual = {"email": {"subject": 'Re: "your order": 7', "body": "https://example.com\n : \\"}}
+
+    for raw in (orjson.dumps(usual), json.dumps(usual, indent=2).encode()):
+        assert json_body.read(raw) == usual
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b'{"a":1,}', b"NaN", b'{"a":"\xff"}', b"\xef\xbb\xbf{}"]
+)
+def test_what_is_no_json_is_told_as_ever(raw):
+    with pytest.raises(json_body.BadJSON, match=f"^{answers.NOT_JSON}$"):
+        json_body.read(raw)
