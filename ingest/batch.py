@@ -20,7 +20,7 @@ from ingest import answers, json_body
 from ingest.bodies import whole
 from ingest.gate import barred, caller
 from ingest.idempotency import BadKey, fingerprint_of_batch, key_of, of_caller
-from ingest.judging import Judge
+from ingest.judging import Judge, misplaced
 from ingest.openapi_batch import BATCH_REQUEST, BATCH_RESPONSES
 from ingest.parts import Parts, parts_of
 from ingest.taking import Ready, prepared, take_all
@@ -105,7 +105,7 @@ def _asked(raw: bytes, request: Request, judge: Judge, now: int) -> _Asked | Res
     if wires is None:
         return answers.not_json()
     validation = given.get("validation") or _STRICT
-    if faults := _faults(wires, validation):
+    if faults := _faults(wires, validation) | misplaced(given, "emails"):
         return answers.faulty(faults)
     measured = len(raw) <= judge.max_body_bytes
     judged = [_permitted(judge.item(wire, now, measured=measured), by) for wire in wires]

@@ -11,9 +11,29 @@ import orjson
 
 from gomail.eligibility import Outlets
 from gomail.email import Email, Faults, NotAnEmail, has_forbidden_characters, read
+from gomail.email.more import MORE
+from gomail.email.reading import PLAIN
 from ingest import answers
 
 _TIMES = frozenset({"sendAt", "expiresAt"})
+_FIELDS = (PLAIN.keys() | MORE) - {"claim"}  # which is for the queue only
+
+
+def misplaced(request: object, home: str) -> Faults:
+    """The fields of an email that a request has beside `email` or `emails` and not inside.
+
+    What else is there is ignored, as by the Go service; of these their sender believes that they
+    count, and what was to wait would be sent at once. `null` is as good as left out. Where `home`
+    itself is missing, that is the fault to tell.
+    """
+    if not isinstance(request, dict) or len(request) == 1 or request.get(home) is None:
+        return {}
+    where = f"each of {home}" if isinstance(request[home], list) else home
+    return {
+        name: f"{name} belongs inside {where}"
+        for name, value in request.items()
+        if name in _FIELDS and value is not None
+    }
 
 
 @dataclass(frozen=True, slots=True)

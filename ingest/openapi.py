@@ -147,6 +147,10 @@ _FULL = {
     "subject": "Your order",
 }
 
+BESIDE = (
+    "A field of an email that stands beside {} and not inside is a 422; what else does is ignored."
+)
+
 SEND_REQUEST: Schema = {
     "parameters": [
         {
@@ -171,6 +175,7 @@ SEND_REQUEST: Schema = {
                     "type": "object",
                     "properties": {"email": EMAIL},
                     "required": ["email"],
+                    "description": BESIDE.format("it"),
                 },
                 "examples": {
                     "full": {"summary": "Every field", "value": {"email": _FULL}},
@@ -240,6 +245,7 @@ SEND_RESPONSES: Responses = {
                     "provider.only": "nosuch is no configured provider; configured: sendgrid, ses",
                 }
             },
+            "misplaced": {"errors": {"sendAt": "sendAt belongs inside email"}},
             "invalid": {
                 "errors": {
                     "body": "Body is required",

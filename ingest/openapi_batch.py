@@ -1,7 +1,7 @@
 """What `/openapi.json` says of `POST /email/batch`. Pure."""
 
 from ingest import answers
-from ingest.openapi import EMAIL, MINIMAL, SEND_REQUEST, SEND_RESPONSES
+from ingest.openapi import BESIDE, EMAIL, MINIMAL, SEND_REQUEST, SEND_RESPONSES
 from ingest.schemas import (
     FIELD_ERRORS,
     ID,
@@ -46,6 +46,7 @@ BATCH_REQUEST: Schema = {
                         },
                     },
                     "required": ["emails"],
+                    "description": BESIDE.format("`emails`"),
                 },
                 "examples": {
                     "strict": {"value": {"emails": [MINIMAL]}},

@@ -17,7 +17,7 @@ from ingest import answers, json_body
 from ingest.bodies import whole
 from ingest.gate import barred, caller
 from ingest.idempotency import BadKey, fingerprint, key_of, of_caller
-from ingest.judging import Judge
+from ingest.judging import Judge, misplaced
 from ingest.openapi import SEND_REQUEST, SEND_RESPONSES
 from ingest.parts import Parts, parts_of
 from ingest.taking import Ready, prepared, take
@@ -96,8 +96,10 @@ def _asked(  # noqa: PLR0911 - one for each kind of fault
         return answers.not_json()
     except BadKey:
         return answers.bad_key()
-    if not isinstance(timeless, Email):
-        return answers.faulty(timeless if isinstance(email, Email) else email)
+    beside = misplaced(given, "email")
+    if beside or not isinstance(timeless, Email):
+        wrong = [one for one in (email, timeless) if not isinstance(one, Email)]
+        return answers.faulty({**(wrong[0] if wrong else {}), **beside})
     by = caller(request)
     if faults := barred(by, timeless):
         return answers.faulty(faults)

@@ -109,6 +109,21 @@ def test_what_is_no_batch_is_a_400(client, body):
     assert errors(response) == (400, {"base": answers.NOT_JSON})
 
 
+def test_a_field_beside_the_emails_is_told_where_it_belongs(client, queue):
+    misplaced = {"sendAt": "2030-01-31T12:00:00Z", "provider": {"only": ["ses"]}, "user": 7}
+
+    response = post(client, some(2), validation="permissive", **misplaced)
+
+    assert errors(response) == (
+        422,
+        {
+            "sendAt": "sendAt belongs inside each of emails",
+            "provider": "provider belongs inside each of emails",
+        },
+    )
+    assert queue.calls == []
+
+
 def test_a_key_that_is_twice_in_one_of_them_keeps_all_out(client, queue):
     wires = b'{"emails":[%b,{"body":"1","body":"2"}],"validation":"permissive"}'
 

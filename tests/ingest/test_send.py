@@ -103,6 +103,57 @@ def test_a_missing_email_is_the_422_of_empty_fields(client, body):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("sendAt", "2030-01-31T12:00:00Z"),
+        ("provider", {"only": ["ses"]}),
+        ("onUnknown", "dead-letter"),
+        ("to", []),
+        ("subject", "Hi"),
+        ("body", 7),
+    ],
+)
+def test_a_field_beside_the_email_is_told_where_it_belongs(client, queue, name, value):
+    response = client.post("/email/send", json={**email(), name: value})
+
+    assert response.status_code == 422
+    assert response.json()["errors"] == {name: f"{name} belongs inside email"}
+    assert queue.calls == []
+
+
+def test_fields_beside_the_email_are_told_with_the_faults_of_those_inside(client):
+    given = {**email(toEmail="", expiresAt="2001-01-01T00:00:00Z"), "toEmail": "b@example.com"}
+
+    response = client.post("/email/send", json={"subject": "Hi", **given})
+
+    assert response.json()["errors"] == {
+        "expiresAt": "Expires at is over",
+        "subject": "subject belongs inside email",
+        "toEmail": "toEmail belongs inside email",
+    }
+
+
+@pytest.mark.parametrize(
+    "more", [{"user": 7}, {"validation": "strict"}, {"claim": 7}, {"sendAt": None}]
+)
+def test_what_else_is_beside_the_email_is_ignored(client, queue, more):
+    assert client.post("/email/send", json={**email(), **more}).status_code == 200
+    assert len(queue.bodies) == 1
+
+
+@pytest.mark.parametrize("more", [{}, {"email": None}])
+def test_an_email_that_is_not_inside_anything_is_missing(client, more):
+    response = client.post("/email/send", json={**email()["email"], **more})
+
+    assert response.status_code == 422
+    assert response.json()["errors"] == {
+        "body": "Body is required",
+        "fromEmail": "From email is required",
+        "toEmail": "To email is required",
+    }
+
+
 def test_all_fields_at_fault_are_named_at_once(client):
     given = email(
         fromEmail="a b@example.com", toEmail="ü@example.com", subject="a\nb", importance="x"
