@@ -15,8 +15,7 @@ SHORT = 0.25
 def test_whoever_fails_no_promise_is_broken(name):
     report = play(name, SCENARIOS[name], SHORT)
 
-    # What is sent while the ledger is too slow to answer is not flagged yet: docs/reliability.md.
-    assert [one for one in report.problems if "twice and not flagged" not in one] == []
+    assert report.problems == []
     assert report.promised > 0
     assert report.faults.total() > 0
 
