@@ -16,6 +16,7 @@ from pathlib import Path
 import uvloop
 
 from sandbox.app import Sandbox
+from sandbox.mailbox import SUMMARIES
 from sandbox.objects import FolderObjects
 from sandbox.store import NoStore, SqliteStore
 
@@ -31,7 +32,9 @@ def main() -> int:
     try:
         store = SqliteStore(options.data) if options.data else NoStore()
         objects = FolderObjects(Path(f"{options.data}.s3")) if options.data else None
-        sandbox = Sandbox(store, objects=objects, bad_key=options.bad_key)
+        sandbox = Sandbox(
+            store, objects=objects, bad_key=options.bad_key, summaries=options.mailbox
+        )
         _create_queues(sandbox, options.queue, options.dead_letter)
     except sqlite3.Error as error:
         return _fail(f"{options.data} cannot be used ({error}); name another file with --data.")
@@ -139,6 +142,13 @@ def _options() -> argparse.Namespace:
     add("--queue", metavar="NAME", action="append", default=[], help="create it; repeatable")
     add("--dead-letter", metavar="NAME", help="create it first; takes dead letters of the others")
     add("--bad-key", default="bad", help="access key that providers refuse (default: %(default)s)")
+    add(
+        "--mailbox",
+        type=int,
+        metavar="N",
+        default=SUMMARIES,
+        help="emails the mailbox remembers; the last 1,000 whole (default: %(default)s)",
+    )
     add("--anywhere", action="store_true", help="allow a host that others can reach")
     return parser.parse_args()
 

@@ -11,7 +11,7 @@ from sandbox import brevo, postmark, resend, sendgrid, ses
 from sandbox.cloud import Cloud, Store
 from sandbox.desk import Desk
 from sandbox.http import Handler, json_answer
-from sandbox.mailbox import Mailbox
+from sandbox.mailbox import SUMMARIES, Mailbox
 from sandbox.mailgun import Mailgun, MailgunEndpoint
 from sandbox.objects import MemoryObjects, Objects
 from sandbox.provider import ProviderEndpoint
@@ -46,11 +46,16 @@ class Sandbox:
     """Everything `python -m sandbox` serves."""
 
     def __init__(
-        self, store: LoadedStore, *, objects: Objects | None = None, bad_key: str = "bad"
+        self,
+        store: LoadedStore,
+        *,
+        objects: Objects | None = None,
+        bad_key: str = "bad",
+        summaries: int = SUMMARIES,
     ) -> None:
         self.queues = Queues(store)
         store.load(self.queues)
-        self._mailbox = Mailbox()
+        self._mailbox = Mailbox(summaries=summaries)
         self._ses = ProviderEndpoint(Ses(bad_key), self._mailbox)
         self._sendgrid = ProviderEndpoint(SendGrid(bad_key), self._mailbox)
         self._mailgun = MailgunEndpoint(Mailgun(bad_key), self._mailbox)

@@ -18,7 +18,8 @@ import orjson
 if TYPE_CHECKING:
     from sandbox.parties import Party
 
-_SUMMARIES = 200_000
+SUMMARIES = 200_000
+"""Emails that the mailbox keeps, unless told otherwise: some 60 MB."""
 _BODIES = 1_000
 _BODY_BYTES = 64 * 1024 * 1024
 
@@ -76,7 +77,7 @@ class _Kept:
 class Mailbox:
     """The accepted emails, oldest first."""
 
-    def __init__(self, *, summaries: int = _SUMMARIES, bodies: int = _BODIES) -> None:
+    def __init__(self, *, summaries: int = SUMMARIES, bodies: int = _BODIES) -> None:
         self._most = summaries
         self._most_bodies = bodies
         self._seq = 0

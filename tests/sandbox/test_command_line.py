@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 
+import httpx2
 import pytest
 
 COMMAND = [sys.executable, "-m", "sandbox", "--port", "0"]
@@ -128,3 +129,23 @@ def test_it_serves_others_only_when_told_so():
     ended = run("--host", "0.0.0.0")
 
     assert (ended.returncode, "--anywhere" in ended.stderr) == (1, True)
+
+
+def test_the_mailbox_remembers_as_many_emails_as_it_is_told_to(start):
+    _, address = start("--mailbox", "2")
+
+    for _ in range(3):
+        response = httpx2.post(
+            f"{address}/v3/mail/send",
+            headers={"Authorization": "Bearer any"},
+            json={
+                "from": {"email": "a@example.com"},
+                "personalizations": [{"to": [{"email": "b@example.org"}]}],
+                "subject": "s",
+                "content": [{"type": "text/plain", "value": "x"}],
+            },
+        )
+        assert response.status_code == 202
+
+    kept = httpx2.get(f"{address}/mailbox").json()["emails"]
+    assert len(kept) == 2
