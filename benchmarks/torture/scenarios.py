@@ -477,7 +477,6 @@ SCENARIOS: Mapping[str, Scenario] = {
         harm=drain,
         waiting=100_000,
         dispatch=CALM,
-        may_double=False,
         samples=True,
     ),
     "soak": Scenario(
