@@ -255,6 +255,8 @@ class Lane:
         self._unrouted = 0
         self._bytes = 0
         self._typical = float(SMALLEST_TYPICAL_BODY)
+        self.idle_rounds = 0
+        """Of the worker, since one of its sources brought something; its thread's own."""
 
     # -- the courier's loop --------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.desk import Desk, Lane
 from flows.loop import Loop
+from flows.loopback import ALWAYS_DUE
 from flows.mail import Letter, Settlement, letter
 from flows.settle import Settler
 from flows.stopping import Stop
@@ -81,7 +82,10 @@ class Reader:
     def take(self) -> list[Letter]:
         """What has been received; from the worker's thread."""
         fetched = self._fetched
-        return [fetched.popleft() for _ in range(min(len(fetched), MOST_LETTERS))]
+        letters = [fetched.popleft() for _ in range(min(len(fetched), MOST_LETTERS))]
+        if letters:
+            self._lane.idle_rounds = 0
+        return letters
 
     def wake(self) -> None:
         """Look again whether there is room for another receive."""
@@ -252,6 +256,9 @@ class _Partition(StatefulSourcePartition[Letter, None]):
             raise StopIteration
         return [] if self._reader.stopping else self._reader.take()
 
+    def next_awake(self) -> datetime:
+        return ALWAYS_DUE
+
     def snapshot(self) -> None:
         return None
 
@@ -265,8 +272,8 @@ class _Retired(StatefulSourcePartition[Letter, None]):
             raise StopIteration
         return []
 
-    def next_awake(self) -> datetime | None:
-        return None
+    def next_awake(self) -> datetime:
+        return ALWAYS_DUE
 
     def snapshot(self) -> None:
         return None
