@@ -11,6 +11,7 @@ from gomail.doctor import bad, note, well
 from gomail.errors import QueueError, QueueRefused, QueueUnavailable
 from gomail.providers import Finding
 from gomail.queue import Describer, QueueDescription
+from gomail.queue.sqs import CLOCK_IS_OFF
 from gomail.settings import SETTLING_MARGIN, Settings
 
 RECEIVES_OF_A_DAY = 230
@@ -85,6 +86,8 @@ def _unasked(error: QueueError, url: str, *, key: str, region: str) -> Finding:
             f"create it, or correct {key} (credentials and queue must be of one account, and "
             f"aws.region, now {region}, the queue's)",
         )
+    if said.endswith(CLOCK_IS_OFF):  # under codes that also mean a wrong key
+        return bad(f"refuses the date: {said}", "set this machine's clock, best by NTP")
     if error.code in _WRONG_KEY:
         return bad(f"the AWS credentials are refused: {said}", "set credentials that are in force")
     if error.code in _DENIED:

@@ -120,6 +120,14 @@ ROWS = (
         mend="the AWS account has no SES in this region: sign up for it, or name another region",
         source=_COMMON,
     ),
+    # Under codes that also mean a wrong key.
+    Row(
+        kind=OutcomeClass.FAILED,
+        text=r"^signature (expired|not yet current)",
+        account_fault=True,
+        mend="the clock of this machine is more than 15 minutes off: set it",
+        source="aws-sdk-go #487, aws-sdk-js #254 and #1652",
+    ),
     Row(
         kind=OutcomeClass.FAILED,
         code=r"(UnrecognizedClient|IncompleteSignature|InvalidSignature"

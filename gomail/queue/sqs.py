@@ -69,6 +69,8 @@ _ENTRY_CODES = frozenset(
 # wrong key (aws-sdk-go #487, aws-sdk-js #1652); some services have codes for it.
 _WRONG_CLOCK = re.compile(r"signature (expired|not yet current)", re.IGNORECASE)
 _CLOCK_CODES = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
+CLOCK_IS_OFF = "the clock of this machine is off, set it"
+"""Ends the text of an error that says so."""
 
 _HEADERS = {
     operation: {
@@ -410,7 +412,7 @@ def _error(operation: str, queue: str, response: Response) -> QueueError:
     code = _plain(reported)
     if code in _CLOCK_CODES or _WRONG_CLOCK.match(text):
         # Nothing was acted on, and once the clock is right the same call is: mail only waits.
-        text = f"{text}; the clock of this machine is off, set it"
+        text = f"{text}; {CLOCK_IS_OFF}"
         return QueueUnavailable(f"{operation} at {queue}: {code}: {text}", code=code)
     passes = (
         response.status >= _SERVER_FAULT

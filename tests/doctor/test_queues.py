@@ -5,6 +5,7 @@ import pytest
 from gomail.doctor.queues import judge_dead_letters, judge_queue, titles
 from gomail.errors import QueueRefused, QueueUnavailable
 from gomail.providers import Level
+from gomail.queue.sqs import CLOCK_IS_OFF
 from tests.doctor.scene import (
     DAY,
     DEAD_ARN,
@@ -175,6 +176,15 @@ def test_a_refused_key_is_told_from_a_missing_right():
 
     assert "credentials are refused" in key.text
     assert right.mend == "allow these credentials sqs:GetQueueAttributes"
+
+
+def test_a_wrong_clock_is_not_taken_for_a_wrong_key():
+    sentence = f"GetQueueAttributes at {URL}: Signature expired; {CLOCK_IS_OFF}"
+
+    finding = of_failure(QueueUnavailable(sentence, code="InvalidSignatureException"))
+    legacy = of_failure(QueueUnavailable(sentence, code="SignatureDoesNotMatch"))
+
+    assert finding.mend == legacy.mend == "set this machine's clock, best by NTP"
 
 
 def test_a_queue_that_is_not_reached_says_why_once():

@@ -280,6 +280,17 @@ EXAMPLES = (
         account_fault=True,
     ),
     Example(
+        "a clock that is off, under the code of a wrong key",
+        error(
+            403,
+            "InvalidSignatureException",
+            "Signature expired: 20261124T110000Z is now earlier than 20261124T114500Z",
+        ),
+        Is.FAILED,
+        "InvalidSignatureException",
+        account_fault=True,
+    ),
+    Example(
         "an account without SES",
         error(403, "OptInRequired", "The AWS Access Key Id needs a subscription for the service"),
         Is.FAILED,

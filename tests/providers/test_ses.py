@@ -291,3 +291,10 @@ def test_a_list_of_identities_that_ses_does_not_give_is_no_fault_of_the_account(
         assert found(findings, Level.NOTE) == [
             f"SES does not list its identities just now ({status})"
         ]
+
+
+@pytest.mark.parametrize("said", ["Signature expired: 1 is now", "Signature not yet current: 1 is"])
+def test_whoever_has_a_wrong_clock_is_told_so_and_not_to_look_at_the_key(said):
+    outcome = ses.classify(error(403, "InvalidSignatureException", said))
+
+    assert outcome.mend == "the clock of this machine is more than 15 minutes off: set it"
