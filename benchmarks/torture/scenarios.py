@@ -297,7 +297,7 @@ def bad_keys(on: Ground, seconds: float) -> Counter[str]:
     return done + Counter({"403 from the queues": 1})
 
 
-SOAK = 550.0
+SOAK = 700.0
 """Emails a second; with everything that takes part, about 60 % of two cores."""
 
 
