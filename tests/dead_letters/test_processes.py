@@ -136,6 +136,15 @@ def test_while_the_ledger_is_down_a_letter_is_shown_without_its_history(house): 
     assert json.loads(gomail(house, "show", "m-1", "--json")[1].splitlines()[0])["status"] is None
 
 
+@pytest.fixture
+def heeded():
+    """SIGHUP ends what is started, also where `nohup` has had the tests ignore it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
 def test_a_redrive_that_is_ended_gives_back_at_once_what_it_held(house, ending):  # noqa: F811
     bury(house, *(encode(message(f"m-{n}")) for n in range(3)))

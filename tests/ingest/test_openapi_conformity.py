@@ -32,8 +32,9 @@ AFAR = {"client": ("192.0.2.7", 50_000), "base_url": "https://mail.example.com"}
 ACCEPTED = {
     # No email has the id; the Idempotency-Key was used before, for something else.
     "": ["2xx", 404, 409],
-    # A description cannot say all that makes an email valid: that it has somebody to go to, say.
-    "/email/send": ["2xx", 409, 422],
+    # A description cannot say all that makes an email valid: that it has somebody to go to, say, or
+    # (the 400) that its body has no characters which SQS does not take.
+    "/email/send": ["2xx", 400, 409, 422],
     "/email/batch": ["2xx", 409, 422],
     # Its answer would never end; see `House`.
     "/events": [503],
