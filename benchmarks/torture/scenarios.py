@@ -207,7 +207,7 @@ def met(on: Ground) -> Counter[str]:
     return on.faults_met()
 
 
-DEPLOYS = 8
+DEPLOYS = 20
 """At scale 1."""
 
 
