@@ -11,18 +11,13 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ingest.refusing import Refused, answered_or_refused
+
 MOST_LARGE_BYTES = 256 * 1_048_576
 """Of all requests together that are larger than usual, from their first byte to their answer.
 
 With the budget spent, by emails of 10 MB on their way to the payload store, a process has grown by
 400 MB (measured)."""
-
-
-class _Refused(Exception):
-    """The application is not to read on."""
-
-    def __init__(self, answer: Callable[[], Response]) -> None:
-        self.answer = answer
 
 
 class BodyLimit:
@@ -56,21 +51,20 @@ class BodyLimit:
         elif length is not None and length > self._most:
             await self._refusal()(scope, receive, send)
         else:
-            await self._weighed(length or 0, scope, receive, send)
+            await self._weigh(length or 0, scope, receive, send)
 
-    async def _weighed(self, announced: int, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _weigh(self, announced: int, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a large request while there is memory for it, or one that has to be counted."""
         weight = read = 0
-        answered = False
 
         def weigh(size: int) -> None:
             nonlocal weight
             if size > self._most:
-                raise _Refused(self._refusal)
+                raise Refused(self._refusal)
             if size <= max(weight, self._usual):
                 return
             if self._large + size - weight > MOST_LARGE_BYTES:
-                raise _Refused(self._busy)
+                raise Refused(self._busy)
             self._large += size - weight
             weight = size
 
@@ -81,18 +75,12 @@ class BodyLimit:
             weigh(read)
             return message
 
-        async def noting(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
+        async def weighed(scope: Scope, receive: Receive, send: Send) -> None:
+            weigh(announced)
+            await self._app(scope, receive, send)
 
         try:
-            weigh(announced)
-            await self._app(scope, counting, noting)
-        except _Refused as refused:
-            # The request ends here. One that already has (part of) an answer keeps that one.
-            if not answered:
-                await refused.answer()(scope, receive, send)
+            await answered_or_refused(weighed, scope, counting, send)
         finally:
             self._large -= weight
 

@@ -11,15 +11,13 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ingest.refusing import Refused, answered_or_refused
+
 GRACE = 20.0
 """Seconds that any body may take."""
 LEAST_RATE = 32_768
 """Bytes a second of what came that are paid for beyond: the 14 MB of the largest attachments may
 take seven minutes."""
-
-
-class _TooSlow(Exception):
-    """The application is not to wait on."""
 
 
 class Patience:
@@ -35,7 +33,7 @@ class Patience:
             await self._app(scope, receive, send)
             return
         until: float | None = None  # by the loop's clock, from when the body is first waited for
-        whole = answered = False
+        whole = False
 
         async def timely() -> Message:
             nonlocal until, whole
@@ -46,19 +44,9 @@ class Patience:
                 async with asyncio.timeout_at(until):
                     message = await receive()
             except TimeoutError:
-                raise _TooSlow from None
+                raise Refused(self._refusal) from None
             until += len(message.get("body", b"")) / LEAST_RATE
             whole = not message.get("more_body", False)
             return message
 
-        async def noting(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
-
-        try:
-            await self._app(scope, timely, noting)
-        except _TooSlow:
-            # The request ends here, and nothing of it was queued: a body is read before all else.
-            if not answered:
-                await self._refusal()(scope, receive, send)
+        await answered_or_refused(self._app, scope, timely, send)
