@@ -443,8 +443,9 @@ class Ledger(Protocol):
         `possible_duplicate`: an attempt before this one has no outcome or an unknown one, or there
         are fewer attempts than receives before this one (a receive left no record).
 
-        `under_way`: see `Known`. A redelivered message is never that: a send begins only if the
-        time left of its visibility is longer than `busy`.
+        `under_way`: see `Known`. Of a message that shows again as its visibility has ended that
+        is not said, since a send begins only if longer than `busy` is left of it; of one that a
+        standard queue hands out though it is hidden, it is.
 
         `put_off`: see `Known`. What is only suspect may be asked about again, `alone`. So no email
         gets its third attempt without an outcome because another suspect ended the process.

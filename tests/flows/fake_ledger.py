@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,8 @@ class FakeLedger:
         """Calls begun, by name."""
         self.told: list[Recorded] = []
         self.closed = 0
+        self.elapsed = 0
+        """Milliseconds that have passed for the ledger beyond those that have for the test."""
         self._path = folder / "ledger.db"
         self._scripts: defaultdict[str, deque[Reaction]] = defaultdict(deque)
         self._always: dict[str, Reaction] = {}
@@ -166,6 +168,7 @@ class FakeLedger:
 
     async def intend(self, intents: Sequence[Intent]) -> dict[str, Known]:
         log = [("intend", each.id) for each in intents]
+        intents = [replace(each, at=each.at + self.elapsed) for each in intents]
         return await self._react("intend", log, lambda ledger: ledger.intend(intents))
 
     async def take(self, takes: Sequence[Take], *, now: int) -> list[Turn]:

@@ -19,14 +19,17 @@ from tests.flows.running import ONE, World, dispatching, settings
 pytestmark = pytest.mark.timeout(60)
 
 DAY = 86_400
+A_MINUTE = 60_000
+"""Milliseconds: when what a process held shows again that is gone."""
 
 
 def dies(world, *, when, given=None):
-    """A process works until then and is gone; what it held shows again."""
+    """A process works until then and is gone; what it held shows again a minute later."""
     with dispatching(world, given=given) as first:
         first.until(when)
         first.processes[0].die()
         world.ledger.always(None)
+        world.ledger.elapsed += A_MINUTE
     world.queue.begin_polls()
     for held in world.queue.on(ONE):
         world.queue.show(ONE, held.id)
@@ -383,9 +386,8 @@ def reads_no_more(dispatch, world):
     world.queue.begin_polls()
 
 
-def test_what_shows_again_while_its_send_is_under_way_elsewhere_is_sent_twice_and_flagged(
-    world, ledger
-):
+def test_what_shows_while_its_send_is_under_way_elsewhere_waits_for_that(world, ledger):
+    """A standard queue may hand out what is hidden: a second receive is not the first one's end."""
     other = World(queue=world.queue, ledger=ledger)
     hold(world)
     mail(world)
@@ -393,6 +395,27 @@ def test_what_shows_again_while_its_send_is_under_way_elsewhere_is_sent_twice_an
     with dispatching(world) as first:
         first.until(lambda: world.calls)
         reads_no_more(first, world)
+        world.queue.show(ONE, "sqs-1")
+        with dispatching(other) as second:
+            second.until(lambda: world.queue.calls["hide"])
+            release(world)
+            first.until(lambda: world.accepted)
+
+    assert (world.accepted, other.calls) == (["m-0"], [])
+    assert ledger.history("m-0") == ("sent", ["accepted"])
+    assert not ledger.is_flagged("m-0")
+
+
+def test_what_shows_again_though_its_send_has_not_ended_is_sent_twice_and_flagged(world, ledger):
+    """As of a process that was stopped for longer than its messages were hidden."""
+    other = World(queue=world.queue, ledger=ledger)
+    hold(world)
+    mail(world)
+
+    with dispatching(world) as first:
+        first.until(lambda: world.calls)
+        reads_no_more(first, world)
+        ledger.elapsed += A_MINUTE
         world.queue.show(ONE, "sqs-1")
         with dispatching(other) as second:
             second.until(lambda: other.accepted)

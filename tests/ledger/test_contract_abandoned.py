@@ -165,10 +165,11 @@ def test_whoever_may_still_be_living_makes_it_suspect_and_is_no_proof(play: Play
                 at=NOW + number,
                 receive_count=number + 1,
                 alone=True,
+                busy=0,
             )
 
-        beside = await asked(ledger, after=0, receive_count=4)
-        alone = await asked(ledger, after=0, receive_count=4, alone=True)
+        beside = await asked(ledger, after=0, receive_count=4, busy=0)
+        alone = await asked(ledger, after=0, receive_count=4, alone=True, busy=0)
 
         assert (beside.put_off, beside.abandoned) == (True, 0)
         assert (alone.number, alone.abandoned) == (KILLER + 1, 0)
@@ -182,7 +183,9 @@ def test_after_the_third_time_none_is_noted(play: Play, times: int, *, alone: bo
     async def scenario(ledger: Ledger) -> None:
         for number in range(times):  # all die at once, after the last of them has begun
             await ledger.report(ProcessReport(f"dead-{number}", NOW, ()))
-            await intend(ledger, owner=f"dead-{number}", at=NOW, receive_count=2, alone=True)
+            await intend(
+                ledger, owner=f"dead-{number}", at=NOW, receive_count=2, alone=True, busy=0
+            )
 
         known = await asked(ledger, after=1, alone=alone)
 

@@ -26,11 +26,10 @@ local function is_redriven(id, row, queued_at)
     and (send_at(row) == 0 or redis.call('EXISTS', prefix .. 'body:' .. id) == 0)
 end
 
--- Whether another process may still be sending. What an earlier receive began has ended by now; a
--- clock that was set back counts either way.
-local function is_under_way(attempt, at, receives, owner, busy)
+-- Whether another process may still be sending; a clock that was set back counts either way.
+local function is_under_way(attempt, at, owner, busy)
   return attempt and attempt[KIND] == '' and attempt[OWNER] and attempt[OWNER] ~= owner
-    and receives == 1 and math.abs(at - attempt[STARTED]) < busy
+    and math.abs(at - attempt[STARTED]) < busy
 end
 
 -- How many attempts since `since`, begun by other processes, have no outcome; of how many the process
@@ -55,7 +54,7 @@ for i, intent in ipairs(input) do
   local redriven = ended and is_redriven(id, row, queued_at)
   if ended and not redriven then
     answers[i] = row[STATUS]
-  elseif row and is_under_way(row[ATTEMPTS][#row[ATTEMPTS]], at, receives, owner, busy) then
+  elseif row and is_under_way(row[ATTEMPTS][#row[ATTEMPTS]], at, owner, busy) then
     answers[i] = 'under way'
   else
     row = row or create(id, queued_at, from, to, about)
