@@ -30,6 +30,8 @@ def _say(report: Report) -> None:
     print(f"{report.name}: {page.row(report)}", flush=True)
     for problem in report.problems:
         print(f"  NOT KEPT: {problem}", flush=True)
+    if report.folder:
+        print(f"  what each process said, and the ledger: {report.folder}", flush=True)
 
 
 def _options() -> argparse.Namespace:

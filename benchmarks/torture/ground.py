@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,11 @@ class Ground(Scene):
         self.break_("sqs")
         for provider in PROVIDERS:
             self.break_(provider, latency=LATENCY)
+
+    def note(self, what: str) -> None:
+        """Write down when something was done to them, beside what they say."""
+        with (self.folder / "harm.log").open("a") as file:
+            file.write(f"{datetime.now().isoformat(timespec='milliseconds')} {what}\n")  # noqa: DTZ005 - as they do
 
     # -- processes that take the place of others ------------------------------------------------
 

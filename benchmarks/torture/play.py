@@ -1,13 +1,16 @@
 """Plays a scenario and judges it."""
 
+import json
+import shutil
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks.torture.client import Client, flagged, posting, recipient
 from benchmarks.torture.ground import Ground, ground
@@ -46,6 +49,8 @@ class Report:
     problems: list[str] = field(default_factory=list)
     skipped: str = ""
     samples: list[tuple[float, Sizes]] = field(default_factory=list)
+    folder: Path | None = None
+    """Where something was not kept: what each process said, the harm done, queues and ledger."""
 
 
 def play(name: str, scenario: Scenario, scale: float) -> Report:
@@ -53,10 +58,10 @@ def play(name: str, scenario: Scenario, scale: float) -> Report:
     report = Report(name=name, title=scenario.title, skipped=scenario.impossible())
     if report.skipped:
         return report
+    folder = Path(tempfile.mkdtemp(prefix="gomail-torture-"))
     with (
-        tempfile.TemporaryDirectory(prefix="gomail-torture-") as folder,
         ground(
-            Path(folder),
+            folder,
             workers=scenario.workers,
             redis=scenario.redis,
             dispatch=dict(scenario.dispatch),
@@ -70,6 +75,10 @@ def play(name: str, scenario: Scenario, scale: float) -> Report:
         except (AssertionError, OSError) as error:
             # The rest cannot be judged: this alone makes the scenario one that failed.
             report.problems.append(f"{type(error).__name__}: {str(error)[:3_000]}")
+    if report.problems:
+        report.folder = folder
+    else:
+        shutil.rmtree(folder)
     return report
 
 
@@ -93,6 +102,8 @@ def _play(on: Ground, scenario: Scenario, seconds: float, report: Report) -> Non
     buried = [*range(0, client.asked, REFUSED_EVERY)] if scenario.buries else scenario.killers
     report.problems += problems(evidence, may_double=scenario.may_double, may_bury=buried)
     report.problems += _growth(on, before, report)
+    if puzzling := evidence.lost | (evidence.twice - evidence.flagged):
+        (on.folder / "puzzling.json").write_text(json.dumps(_stories(on, puzzling), indent=1))
 
 
 def _until_settled(on: Ground, client: Client) -> None:
@@ -127,6 +138,17 @@ def _look(on: Ground, client: Client) -> Evidence:
         dead=dead,
         flagged=flagged(on.address, of_interest),
     )
+
+
+def _stories(on: Ground, ids: Iterable[str]) -> dict[str, Any]:
+    """All that is known of certain emails: of the providers, and of the ledger."""
+    return {
+        id_: {
+            "accepted": ask("GET", f"{on.post}/mailbox?brief&id={id_}")["emails"],
+            "record": ask("GET", f"{on.address}/email/{id_}"),
+        }
+        for id_ in sorted(ids)
+    }
 
 
 def _tell(report: Report, evidence: Evidence) -> None:

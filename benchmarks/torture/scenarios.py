@@ -96,8 +96,10 @@ def _kill(on: Ground, seconds: float, names: list[str]) -> Counter[str]:
             if name in victims and victim:
                 victim.kill()
         done.update(f"kill {victim}" for victim in victims)
+        on.note(f"killed {', '.join(victims)} {places}")
         time.sleep(choice.uniform(0, 2))
         _bring_back(on, victims, places)
+        on.note(f"back: {', '.join(victims)}")
         time.sleep(choice.uniform(0.5, 2))
     on.heal()
     return done
