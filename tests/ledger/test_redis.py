@@ -114,6 +114,29 @@ def test_a_stopped_server_is_unavailable_at_once_and_works_again_after_its_retur
     assert email.status is Status.SENDING
 
 
+def test_connections_that_a_restart_has_closed_cost_no_call(own_server):
+    """A process that asked nothing meanwhile does not meet the restart at all."""
+
+    async def scenario(ledger):
+        await asyncio.gather(*(ledger.stats(1_000) for _ in range(4)))
+        own_server.stop()
+        await asyncio.to_thread(own_server.start)
+        await ledger.queued([queued(1)])
+        await asyncio.gather(*(ledger.stats(1_000) for _ in range(4)))
+        return await ledger.email("id-000001")
+
+    assert with_ledger(ledger_on(own_server), scenario) is not None
+
+
+def test_whoever_comes_at_once_to_a_server_that_has_forgotten_everything_is_served(server):
+    async def scenario(ledger):
+        for _ in range(20):
+            server.client().flushall()
+            await asyncio.gather(*(ledger.stats(1_000) for _ in range(8)))
+
+    with_ledger(ledger_on(server), scenario)
+
+
 def test_a_server_that_is_down_at_start_is_used_once_it_is_there(tmp_path, caplog):
     server = RedisServer(tmp_path)
 

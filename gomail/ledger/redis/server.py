@@ -8,6 +8,7 @@ next one after it connects anew. Texts of errors are our own: a server may quote
 import asyncio
 import hashlib
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from gomail.errors import ConfigurationError
@@ -67,9 +69,15 @@ class Server:
         self._resume_at, self._why = 0.0, ""
         self._schema = prefix + SCHEMA
         self._warned = False
+        self._settling = threading.Lock()
         self._arguments = (prefix, str(1 + len(steps)), str(events))
         self._scripts: dict[str, tuple[str, str]] = {}
-        options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        options: dict[str, Any] = {
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            # With them the client hands out connections that the server has closed meanwhile.
+            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        }
         try:
             self._sync = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
             pool = BlockingConnectionPool.from_url(
@@ -221,7 +229,8 @@ class Server:
 
     def _settle_again(self) -> None:
         try:
-            self.settle_schema()
+            with self._settling:  # its client is one, and ends each time
+                self.settle_schema()
         except ConfigurationError as error:  # a newer process has migrated, or access was taken
             raise LedgerUnavailable(str(error)) from error
 
