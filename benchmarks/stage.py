@@ -232,7 +232,10 @@ def _stage(
                 "queues": {"urls": urls, "dead_letter": dead, "endpoint_url": url},
                 "providers": {name: ways[name] for name in providers},
                 "dispatch": dispatch,
-                "ledger": {"url": f"sqlite:{folder}/ledger.db" if ledger is None else ledger},
+                "ledger": {
+                    "url": f"sqlite:{folder}/ledger.db" if ledger is None else ledger,
+                    "spool": f"{folder}/spool",
+                },
             }
         )
     )

@@ -135,7 +135,10 @@ def write_settings(place: Place, *, providers: Sequence[str], dispatch: Mapping[
         },
         "providers": {name: ways[name] for name in providers},
         "dispatch": dict(dispatch),
-        "ledger": {"url": f"sqlite:{place.folder}/ledger.db"},
+        "ledger": {
+            "url": f"sqlite:{place.folder}/ledger.db",
+            "spool": f"{place.folder}/spool",
+        },
         "log_level": "INFO",
     }
     place.settings.write_text(json.dumps(settings))

@@ -16,6 +16,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -31,6 +32,7 @@ from flows.payloads import Fetcher
 from flows.receive import LetterSource, Reader
 from flows.scribe import Scribe
 from flows.settle import Settler, SettleSink
+from flows.spool import Spool
 from flows.stopping import Stop
 from flows.verdicts import Told, ViewSink, to_every_worker
 from flows.watch import Watch
@@ -259,6 +261,11 @@ def _scribe(settings: Settings, loop: Loop, desk: Desk, ledger: Ledger) -> Scrib
         desk,
         patience=settings.ledger.patience,
         owner=owner,
+        spool=Spool(
+            Path(settings.ledger.spool) if settings.ledger.spool else None,
+            ledger=settings.ledger.url,
+            owner=owner,
+        ),
         busy=settings.dispatch.send_timeout + SETTLING_MARGIN,
     )
     loop.call(lambda: loop.spawn(scribe.report()))

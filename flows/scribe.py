@@ -1,17 +1,17 @@
 """Tells the ledger what is sent and what came of it, and never lets mail wait for it.
 
 Everything runs on the courier's loop. A call is waited for at most `patience`; then mail goes on
-without. After a failure the ledger is left alone for a second. What could not be recorded is kept,
-up to `MOST_LATE` records, and told later: a state is then late, beyond that missing, and a log says
-so.
+without. After a failure the ledger is left alone for a second. What could not be recorded is kept
+and told later, by another process if this one ends first (`spool`): a state is then late. Beyond
+what the spool has room for it is missing, and a log says so.
 """
 
 import asyncio
 import logging
-from collections import deque
+import math
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, TypeVar
 
 from flows.desk import Desk
@@ -19,6 +19,7 @@ from flows.line import Line
 from flows.loop import Loop
 from flows.mail import NOT_BEGUN, Attempt, Routed, Settlement, Ticket
 from flows.metrics import LEDGER_FAILURES, LEDGER_LATE, LEDGER_MISSING
+from flows.spool import Left, Spool
 from gomail.about import about
 from gomail.ledger import (
     Intent,
@@ -40,8 +41,6 @@ T = TypeVar("T")
 
 REST = 1.0
 """Seconds the ledger is left alone after it failed."""
-MOST_LATE = 20_000
-"""Records kept for a ledger that is down: about 10 MB."""
 LATE_BATCH = 500
 REPORT_INTERVAL = 5.0
 CLOSING_PATIENCE = 3.0
@@ -63,6 +62,7 @@ class Scribe:
         desk: for the clock, and for what the process says of itself.
         patience: seconds mail waits for an answer.
         owner: this process's name in the ledger.
+        spool: where what is late waits.
         busy: seconds for which a send that another process began may still be under way.
     """
 
@@ -74,6 +74,7 @@ class Scribe:
         *,
         patience: float,
         owner: str,
+        spool: Spool | None = None,
         busy: float = 15.0,
     ) -> None:
         self.missing = 0
@@ -81,7 +82,7 @@ class Scribe:
         self._loop, self._ledger, self._desk = loop, ledger, desk
         self._owner = owner
         self._busy = int(busy * 1_000)
-        self._late: deque[Recorded] = deque()
+        self._late = Spool(None) if spool is None else spool
         self._catching_up: asyncio.Task[None] | None = None
         self._intents = Line(loop, self._tell_intents, patience=patience, late=_go_unnoted)
         self._records = Line(loop, self._tell_records, patience=patience, late=self._keep)
@@ -259,15 +260,14 @@ class Scribe:
         LEDGER_FAILURES.inc()
 
     def _keep(self, records: Sequence[Recorded]) -> None:
-        self._late.extend(records)
+        missing = self._late.put(records)
         if self._catching_up is None or self._catching_up.done():
             self._catching_up = self._loop.loop.create_task(self._catch_up())
             self._loop.keep(self._catching_up)
-        while len(self._late) > MOST_LATE:
-            self._late.popleft()
-            self.missing += 1
-            LEDGER_MISSING.inc()
-            if self.missing % 1_000 == 1:
+        if missing:
+            before, self.missing = self.missing, self.missing + missing
+            LEDGER_MISSING.inc(missing)
+            if math.ceil(before / 1_000) < math.ceil(self.missing / 1_000):
                 log.error("ledger: down too long; %d states are missing", self.missing)
         LEDGER_LATE.set(len(self._late))
 
@@ -275,11 +275,9 @@ class Scribe:
         """Tell what is late, in order, once the ledger answers again."""
         while self._late:
             await self._pause(max(0.05, self._rests_until - self._desk.monotonic()))
-            batch = list(islice(self._late, LATE_BATCH))
+            batch = self._late.first(LATE_BATCH)
             if await self._told(batch):
-                for record in batch:  # those that were too many meanwhile are gone already
-                    if self._late and self._late[0] is record:
-                        self._late.popleft()
+                self._late.drop(len(batch))
                 LEDGER_LATE.set(len(self._late))
             elif self._closing.is_set():
                 return
@@ -295,6 +293,28 @@ class Scribe:
         else:
             return True
         return False
+
+    async def _tell_what_was_left(self) -> None:
+        """Tell what processes of this machine that are gone could not tell."""
+        with closing(self._late.left_behind()) as found:
+            for left in found:
+                try:
+                    told = await self._told_all_of(left)
+                except OSError as error:  # it stays; telling some of it twice does no harm
+                    log.warning("ledger: %s: %s; its states stay there", left.path, error.strerror)
+                    return
+                if not told:
+                    return
+
+    async def _told_all_of(self, left: Left) -> bool:
+        count = 0
+        for batch in left.batches(LATE_BATCH):
+            if not await self._told(batch):
+                return False  # it stays: whoever looks next tells all of it again
+            count += len(batch)
+        left.remove()
+        log.info("ledger: told %d states that an ended process had left", count)
+        return True
 
     async def _pause(self, seconds: float) -> None:
         if self._closing.is_set():
@@ -323,8 +343,13 @@ class Scribe:
         )
 
     async def report(self) -> None:
-        """Say every few seconds what this process has in hand, until closed."""
+        """Say every few seconds what this process has in hand, until closed.
+
+        And tell what others have left.
+        """
         while not self._closing.is_set():
+            if not self._resting():
+                await self._tell_what_was_left()
             if not self._resting():
                 report = ProcessReport(self._owner, self._now(), self._desk.reports())
                 await self._guarded(self._ledger.report(report))
@@ -335,9 +360,15 @@ class Scribe:
         self._closing.set()
         if self._catching_up is not None:
             await asyncio.wait([self._catching_up], timeout=CLOSING_PATIENCE)
-        if self._late:
+        if self._late and self._late.path is not None:
+            log.warning(
+                "ledger: %d states wait in %s for the next process on this machine",
+                len(self._late), self._late.path,
+            )  # fmt: skip
+        elif self._late:
             LEDGER_MISSING.inc(len(self._late))
             log.error("ledger: %d states are missing", len(self._late))
+        self._late.close()
         try:
             await asyncio.wait_for(self._ledger.close(), CLOSING_PATIENCE)
         except TimeoutError:

@@ -273,6 +273,11 @@ class LedgerSettings(Part):
         description="Seconds (at most 5) for which mail waits for the ledger, then it goes on "
         "without.",
     )
+    spool: str = Field(
+        default="var/spool",
+        description="Folder for what a ledger that is down has yet to be told, so that a process "
+        "that ends meanwhile leaves it to the next one on its machine. Empty keeps it in memory.",
+    )
 
 
 class PayloadSettings(Part):

@@ -144,7 +144,8 @@ class Ground(Scene):
         if redis:
             self.redis = Redis(str(self.folder), free_port())
             self.redis.start()
-            given["ledger"] = {"url": f"redis://127.0.0.1:{self.redis._port}/0"}  # noqa: SLF001
+            address = f"redis://127.0.0.1:{self.redis._port}/0"  # noqa: SLF001
+            given["ledger"] = {"url": address, "spool": self.spool}
         if providers:
             ours = {"ses": {"endpoint_url": self.post}, "sendgrid": {"base_url": self.post}}
             given["providers"] = {name: ours[name] | providers.get(name, {}) for name in ours}

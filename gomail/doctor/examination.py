@@ -8,12 +8,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gomail.aws import Credentials, find_credentials
 from gomail.doctor import Section, bad, misconfigured, note, queues, well
 from gomail.doctor.queues import Asked
-from gomail.doctor.stores import ask_ledger, ask_payloads
+from gomail.doctor.stores import ask_ledger, ask_payloads, ask_spool
 from gomail.errors import ConfigurationError
 from gomail.http import Transport
 from gomail.ledger.table import open_ledger
@@ -163,9 +164,11 @@ class Examination:
             await provider.close()
 
     async def _ledger(self) -> list[Finding]:
-        return await ask_ledger(
-            self.settings.ledger.url, lambda: open_ledger(self.settings, self.environ)
-        )
+        wanted = self.settings.ledger
+        found = await ask_ledger(wanted.url, lambda: open_ledger(self.settings, self.environ))
+        if wanted.url and wanted.spool:
+            found += ask_spool(Path(wanted.spool))
+        return found
 
     async def _payloads(self, cloud: Awaitable[Cloud | ConfigurationError]) -> list[Finding]:
         found = await cloud

@@ -53,6 +53,28 @@ async def ask_ledger(url: str, open_: Callable[[], Ledger | None]) -> list[Findi
     return [*findings, *(note(text) for text in warnings)]
 
 
+def ask_spool(folder: Path) -> list[Finding]:
+    """Whether what a ledger that is down misses can outlive a process, and whether it had to."""
+    existing = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        return [
+            note(
+                f"{folder} cannot be written by this user: what the ledger misses while it is down "
+                "ends with its process",
+                "let the user of the processes write there, or name another folder in ledger.spool",
+            )
+        ]
+    waiting = len(list(folder.glob("*.jsonl")))
+    if not waiting:
+        return []
+    return [
+        note(
+            f"{waiting} files of states that the ledger has yet to be told wait in {folder}",
+            "a dispatch process on this machine tells them once the ledger answers",
+        )
+    ]
+
+
 async def ask_payloads(payloads: Payloads, *, bucket: str, prefix: str) -> list[Finding]:
     """Whether the bucket answers a read; asks for an object that is not there."""
     try:

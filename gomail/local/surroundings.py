@@ -76,7 +76,9 @@ def defaults_for_sandbox(sandbox: str) -> dict[str, Any]:
 
 def ledger_in(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The ledger's part of the settings: a file beside the rest, never the person's own. Pure."""
-    return {**settings.get("ledger", {}), "url": f"sqlite:{folder.absolute() / 'ledger.db'}"}
+    here = folder.absolute()
+    ours = {"url": f"sqlite:{here / 'ledger.db'}", "spool": str(here / "spool")}
+    return {**settings.get("ledger", {}), **ours}
 
 
 def queues_at(sandbox: str) -> dict[str, Any]:

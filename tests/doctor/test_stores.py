@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gomail.doctor.stores import ask_ledger
+from gomail.doctor.stores import ask_ledger, ask_spool
 from gomail.ledger import ExitReport, ProcessReport
 from gomail.ledger.sqlite import SqliteLedger
 from gomail.ledger.sqlite_schema import MIGRATIONS
@@ -170,3 +170,25 @@ def test_a_redis_that_lets_nobody_in_is_bad_and_no_password_is_shown(tmp_path, g
     assert finding.level is Level.BAD
     assert "LEDGER_PASSWORD" in finding.mend
     assert "-one" not in str(finding)
+
+
+def test_a_spool_that_nothing_waits_in_is_not_worth_a_word(tmp_path):
+    assert ask_spool(tmp_path / "not" / "there" / "yet") == []
+
+
+def test_what_waits_in_the_spool_is_noted(tmp_path):
+    (tmp_path / "one.jsonl").touch()
+
+    [finding] = ask_spool(tmp_path)
+
+    assert finding.level is Level.NOTE
+    assert finding.text.startswith("1 files of states")
+
+
+def test_a_spool_that_cannot_be_written_is_noted_with_the_setting(tmp_path):
+    (tmp_path / "spool").write_text("a file")
+
+    [finding] = ask_spool(tmp_path / "spool")
+
+    assert finding.level is Level.NOTE
+    assert "ledger.spool" in finding.mend

@@ -113,11 +113,16 @@ class Scene:
                 "endpoint_url": self.cloud,
             },
             "providers": {"ses": {"endpoint_url": self.post}, "sendgrid": {"base_url": self.post}},
-            "ledger": {"url": f"sqlite:{self.folder / 'ledger.db'}"},
+            "ledger": {"url": f"sqlite:{self.folder / 'ledger.db'}", "spool": self.spool},
         }
         file = self.folder / "bytewax.yaml"
         file.write_text(json.dumps(given | settings))  # JSON is YAML
         self.environment = KEYS | {"GOMAIL_CONFIG": str(file)}
+
+    @property
+    def spool(self) -> str:
+        """The folder for what a ledger that is down has yet to be told."""
+        return str(self.folder / "spool")
 
     def url(self, queue: str) -> str:
         return f"{self.cloud}/000000000000/{queue}"

@@ -35,6 +35,7 @@ def settings(
     health: Mapping[str, Any] | None = None,
     patience: float = 5.0,
     bucket: str = "",
+    spool: str = "",
     providers: Mapping[str, Any] | None = None,
     **given: Any,
 ) -> Settings:
@@ -48,7 +49,7 @@ def settings(
         aws={"region": "eu-west-1"},
         dispatch=given,
         health=health or {},
-        ledger={"patience": patience},
+        ledger={"patience": patience, "spool": spool},
         payloads={"bucket": bucket},
     )
 
@@ -171,6 +172,8 @@ class Process:
         self._loop.wait(_cancel_all(but="Reader.run"))
         self.join(PATIENCE_SECONDS)
         self._end_loop()
+        if self.parts.scribe is not None:  # as the kernel does
+            self.parts.scribe._late.close()
 
     def _end_loop(self) -> None:
         self._loop.wait(_cancel_all())

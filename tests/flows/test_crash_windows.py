@@ -459,3 +459,42 @@ def test_while_the_ledger_is_down_a_death_before_the_delete_sends_twice_and_it_i
     assert world.accepted == second.accepted == ids
     assert ledger.history("m-0") == ("sent", ["accepted"])
     assert ledger.is_flagged("m-0")
+
+
+def test_while_the_ledger_is_down_the_next_one_s_send_is_flagged_though_that_dies_too(
+    world, ledger, tmp_path
+):
+    """Nobody who lives knows of either send; what the second one could not tell is in its spool."""
+    kept = settings(spool=str(tmp_path))
+    ids = mail(world)
+    ledger.always(Silent(), "record")
+    dies(world, when=lambda: world.accepted and ledger.asked["record"], given=kept)
+    ledger.always(Down())
+    second = World(queue=world.queue, ledger=ledger)
+    dies(second, when=lambda: second.accepted and world.left == 0, given=kept)
+
+    third = World(queue=world.queue, ledger=ledger)
+    with dispatching(third, given=kept) as dispatch:
+        dispatch.until(lambda: ledger.told)
+
+    assert (world.accepted, second.accepted, third.calls) == (ids, ids, [])
+    assert ledger.history("m-0") == ("sent", [None, "accepted"])
+    assert ledger.is_flagged("m-0")
+
+
+def test_while_the_ledger_is_down_of_two_copies_one_is_sent_though_its_process_dies(
+    world, ledger, tmp_path
+):
+    kept = settings(spool=str(tmp_path))
+    mail(world)
+    ledger.always(Down())
+    dies(world, when=lambda: world.accepted and world.left == 0, given=kept)
+
+    second = World(queue=world.queue, ledger=ledger)
+    with dispatching(second, given=kept) as dispatch:
+        dispatch.until(lambda: ledger.told)
+        mail(second)
+        dispatch.until_settled()
+
+    assert (world.accepted, second.calls) == (["m-0"], [])
+    assert not ledger.is_flagged("m-0")

@@ -10,7 +10,7 @@ from tests.builders import outcome
 from tests.flows.fake_ledger import Silent
 from tests.flows.fakes import HangForEver, accepting
 from tests.flows.running import ONE, World, dispatching, settings
-from tests.ledger.notes import intent
+from tests.ledger.notes import intent, recorded
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -165,12 +165,12 @@ def test_a_suspect_does_not_begin_while_the_ledger_misses_an_outcome(world, ledg
     have_ended(ledger, clock, ["m-1"], times=SUSPECT)
     with dispatching(world) as dispatch:
         dispatch.until_settled()
-        dispatch.parts.scribe._late.append(object())
+        dispatch.parts.scribe._late.put([recorded("late")])
         world.mail(1, first=1, queues=[ONE])
         dispatch.until(lambda: dispatch.parts.courier._quarantine._waiting)
         assert "m-1" not in world.calls
 
-        dispatch.parts.scribe._late.clear()
+        dispatch.parts.scribe._late.drop(1)
         dispatch.until_settled()
 
     assert "m-1" in world.accepted

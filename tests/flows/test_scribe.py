@@ -2,10 +2,11 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from flows import scribe
+from flows import scribe, spool
 from tests.flows.fake_ledger import Broken, Deaf, Down, Lost, Silent, Slow
 from tests.flows.fakes import answering
 from tests.flows.running import ONE, dispatching, settings
@@ -175,10 +176,10 @@ def test_more_than_one_batch_that_is_late_at_the_end_is_told_whole(world, ledger
     are_known_as_sent(ledger, ids)
 
 
-def test_of_too_many_late_records_the_oldest_are_missing_and_a_log_says_so(
+def test_of_too_many_late_records_the_newest_are_missing_and_a_log_says_so(
     world, ledger, monkeypatch, caplog
 ):
-    monkeypatch.setattr(scribe, "MOST_LATE", 15)
+    monkeypatch.setattr(spool, "MOST_IN_MEMORY", 15)
     ledger.always(Down())
     world.mail(40)
 
@@ -189,13 +190,13 @@ def test_of_too_many_late_records_the_oldest_are_missing_and_a_log_says_so(
         assert dispatch.parts.scribe.missing == 25
 
     assert len(ledger.told) == 15
-    assert "down too long; 1 states are missing" in caplog.text
+    assert caplog.text.count("down too long") == 1
 
 
-def test_what_becomes_too_many_while_late_records_are_told_costs_no_further_ones(
+def test_what_becomes_too_many_while_late_records_are_told_costs_none_of_those(
     world, ledger, monkeypatch
 ):
-    monkeypatch.setattr(scribe, "MOST_LATE", 10)
+    monkeypatch.setattr(spool, "MOST_IN_MEMORY", 10)
     with dispatching(world) as dispatch:
         hand = dispatch.parts.scribe
         ledger.always(Silent(), "record")
@@ -205,8 +206,10 @@ def test_what_becomes_too_many_while_late_records_are_told_costs_no_further_ones
         ledger.always(None, "record")
         ledger.release()
         dispatch.until(lambda: late(dispatch) == 0)
+        assert hand.missing == 3
 
-    are_known_as_sent(ledger, [f"new-{number}" for number in range(8)])
+    are_known_as_sent(ledger, [f"old-{number}" for number in range(5)])
+    are_known_as_sent(ledger, [f"new-{number}" for number in range(5)])
 
 
 def on_loop(hand, act):
@@ -262,3 +265,86 @@ def test_an_intent_that_is_answered_late_still_gives_its_attempt_the_right_numbe
 
     assert ledger.history("m-0") == ("sent", ["accepted"])
     assert not ledger.is_flagged("m-0")
+
+
+# -- a process that ends while the ledger is down --------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """Settings of processes of one machine, which have a folder for what is late."""
+    return settings(patience=SHORT, spool=str(tmp_path / "spool"))
+
+
+def test_what_a_process_could_not_tell_before_its_end_the_next_one_tells(
+    world, ledger, kept, caplog
+):
+    ledger.always(Down())
+    ids = world.mail(20)
+    with dispatching(world, given=kept) as first:
+        first.until_settled()
+    ledger.always(None)
+
+    with dispatching(world, given=kept) as second:
+        second.until(lambda: len(ledger.told) == 20)
+
+    are_known_as_sent(ledger, ids)
+    assert all(ledger.history(id_)[1] == ["accepted"] for id_ in ids)
+    assert "20 states wait in" in caplog.text
+    assert "missing" not in caplog.text
+    assert left_in(kept) == []
+
+
+def left_in(given):
+    return [file.name for file in Path(given.ledger.spool).iterdir()]
+
+
+def test_what_a_killed_process_could_not_tell_one_that_runs_beside_it_tells(
+    world, ledger, kept, monkeypatch
+):
+    monkeypatch.setattr(scribe, "REPORT_INTERVAL", 0.05)
+    ledger.always(Down())
+    ids = world.mail(20)
+    with dispatching(world, given=kept) as second:
+        with dispatching(world, given=kept) as first:
+            first.until(lambda: len(world.accepted) == 20 and world.left == 0)
+            first.processes[0].die()
+        ledger.always(None)
+        second.until(lambda: {one.id for one in ledger.told} == set(ids))
+        second.until(lambda: left_in(kept) == [])
+
+    are_known_as_sent(ledger, ids)
+
+
+def test_whatever_lies_in_the_folder_no_state_of_others_is_lost_over_it(world, ledger, kept):
+    folder = Path(kept.ledger.spool)
+    folder.mkdir()
+    before = spool.Spool(folder, ledger=kept.ledger.url, owner="gone")
+    before.put([recorded("one"), recorded("two")])
+    [file] = folder.iterdir()
+    file.write_bytes(file.read_bytes()[:-9])  # it was killed in the middle of a line
+    before.close()
+    (folder / file.name.replace("gone", "all")).mkdir()
+
+    with dispatching(world, given=kept) as dispatch:
+        dispatch.until(lambda: ledger.told)
+
+    assert [one.id for one in ledger.told] == ["one"]
+    assert not file.exists()
+
+
+def test_a_ledger_that_fails_while_it_is_told_what_was_left_is_told_all_of_it_later(
+    world, ledger, kept, monkeypatch
+):
+    monkeypatch.setattr(scribe, "REPORT_INTERVAL", 0.05)
+    monkeypatch.setattr(scribe, "LATE_BATCH", 2)
+    before = spool.Spool(Path(kept.ledger.spool), ledger=kept.ledger.url, owner="gone")
+    before.put([recorded(f"m-{number}") for number in range(5)])
+    before.close()
+    ledger.script("record", None, Lost())
+
+    with dispatching(world, given=kept) as dispatch:
+        dispatch.until(lambda: left_in(kept) == [])
+
+    are_known_as_sent(ledger, [f"m-{number}" for number in range(5)])
+    assert all(ledger.history(f"m-{number}") == ("sent", ["accepted"]) for number in range(5))
