@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 import aiohttp
 
 PATIENCE = aiohttp.ClientTimeout(total=20)
+MOST_CONNECTIONS = 500
+"""To the API, so that a machine with other work does not cost us our files; others wait."""
 _READERS = 16
 _BATCH = 10
 
@@ -44,7 +46,7 @@ class Client:
         self._thread.join()
 
     async def _post_all(self) -> None:
-        connector = aiohttp.TCPConnector(limit=0)
+        connector = aiohttp.TCPConnector(limit=MOST_CONNECTIONS)
         async with aiohttp.ClientSession(connector=connector, timeout=PATIENCE) as session:
             began, under_way = time.monotonic(), set[asyncio.Task[None]]()
             base = self.asked
