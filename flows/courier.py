@@ -197,7 +197,7 @@ class Courier:
                 return Attempt(routed, None, ticket, later)
         elif known.ended is not None:
             return Attempt(routed, None, ticket)
-        elif (obstacle := self._obstacle(known)) is not None:
+        elif (obstacle := self._obstacle(known, letter)) is not None:
             return Attempt(routed, None, ticket, obstacle)
         elif known.unanswered and self._desk.rules.policy_for(letter).dead_letter_unknown:
             end = may_have_been_sent("unanswered", "an earlier attempt was never answered")
@@ -206,10 +206,14 @@ class Courier:
             return _not_begun(routed, ticket, expired())
         return None
 
-    def _obstacle(self, known: Known) -> Decision | None:
+    def _obstacle(self, known: Known, letter: Letter) -> Decision | None:
         """What becomes of an email whose attempt was not noted because of earlier ones."""
         if known.under_way:
-            return Return(math.ceil(self._send_timeout + SETTLING_MARGIN))
+            longest = math.ceil(self._send_timeout + SETTLING_MARGIN)
+            if letter.receive_count == 1:  # a second copy: its twin is being sent
+                return Return(longest)
+            # Perhaps its send has failed, and only the record of that is late.
+            return Return(min(longest, backoff(letter.receive_count, self._desk.random)))
         return crashed() if known.put_off and known.abandoned >= KILLER else None
 
     async def _attempt(self, lane: Lane, routed: Routed, ticket: Ticket) -> None:

@@ -269,6 +269,7 @@ def _scribe(settings: Settings, loop: Loop, desk: Desk, ledger: Ledger) -> Scrib
         busy=settings.dispatch.send_timeout + SETTLING_MARGIN,
     )
     loop.call(lambda: loop.spawn(scribe.report()))
+    loop.call(lambda: loop.spawn(scribe.tell_what_was_left()))
     return scribe
 
 

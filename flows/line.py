@@ -22,6 +22,7 @@ class Line(Generic[T]):
         call: takes items; must not raise.
         patience: seconds after which whoever waits goes on, though the call is still under way.
         late: told with what items somebody went on before their call had even begun.
+        overdue: told with what items somebody went on before their call had ended.
     """
 
     def __init__(
@@ -31,9 +32,13 @@ class Line(Generic[T]):
         *,
         patience: float,
         late: Callable[[Sequence[T]], None],
+        overdue: Callable[[Sequence[T]], None] = lambda _: None,
     ) -> None:
-        self._loop, self._call, self._patience, self._late = loop, call, patience, late
+        self._loop, self._call, self._patience = loop, call, patience
+        self._late, self._overdue = late, overdue
         self._busy = False
+        self._called: Sequence[T] = ()
+        """The items of the call that is under way."""
         self._items: list[T] = []
         self._waiting: list[Then] = []
         self._answered: Then = lambda: None
@@ -54,11 +59,14 @@ class Line(Generic[T]):
         if waiting is self._waiting:
             items, self._items, self._waiting = self._items, [], []
             self._late(items)
+        else:
+            self._overdue(self._called)
         _go_on(waiting)
 
     def _begin(self) -> None:
         self._busy = True
         items, self._items = self._items, []
+        self._called = items
         waiting, self._waiting = self._waiting, []
         self._loop.spawn(self._turn(items, waiting, self._answered))
 

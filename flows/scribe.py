@@ -43,6 +43,8 @@ REST = 1.0
 """Seconds the ledger is left alone after it failed."""
 LATE_BATCH = 500
 REPORT_INTERVAL = 5.0
+LEFT_INTERVAL = 5.0
+"""Seconds until a process looks again for what others have left."""
 CLOSING_PATIENCE = 3.0
 """Seconds for what is late, and then for the ledger to close, when the process ends."""
 
@@ -84,8 +86,14 @@ class Scribe:
         self._busy = int(busy * 1_000)
         self._late = Spool(None) if spool is None else spool
         self._catching_up: asyncio.Task[None] | None = None
+        self._telling_last = False
+        """The ledger is being told all that is late: what comes now may be told behind it."""
         self._intents = Line(loop, self._tell_intents, patience=patience, late=_go_unnoted)
-        self._records = Line(loop, self._tell_records, patience=patience, late=self._keep)
+        self._records = Line(
+            loop, self._tell_records, patience=patience, late=self._keep, overdue=self._doubt
+        )
+        self._doubted: Sequence[Recorded] = ()
+        """Records under way that are kept already: whoever waited for them has gone on."""
         self._takes = Line(loop, self._tell_takes, patience=patience, late=_go_by_our_part)
         self._rests_until = float("-inf")
         self._closing = asyncio.Event()
@@ -174,14 +182,23 @@ class Scribe:
     def _record(self, records: Sequence[Recorded], then: Callable[[], None]) -> None:
         if not records:
             then()
-        elif self._resting() or self._late:
+        elif self._resting() or (self._late and not self._telling_last):
             self._keep(records)
             then()
         else:
             self._records.add(records, then)
 
     async def _tell_records(self, records: Sequence[Recorded]) -> None:
-        await self._guarded(self._ledger.record(records), otherwise=lambda: self._keep(records))
+        def keep() -> None:
+            if records is not self._doubted:
+                self._keep(records)
+
+        await self._guarded(self._ledger.record(records), otherwise=keep)
+
+    def _doubt(self, records: Sequence[Recorded]) -> None:
+        """Keep what is being told, since it is settled now: it is told again, behind this call."""
+        self._doubted = records
+        self._keep(records)
 
     def _attempted(self, settlement: Settlement) -> Recorded | None:
         attempt, letter = settlement.attempt, settlement.letter
@@ -189,18 +206,20 @@ class Scribe:
             return None
         outcome, ticket = attempt.outcome, attempt.ticket
         known = ticket.known
+        # What was not noted has no number: the one it had belongs to another attempt.
+        number = known.number if known and known.noted else 0
         return Recorded(
             id=letter.id,
             status=after_attempt(outcome.kind, settlement.decision),
             at=self._now(),
             provider=attempt.routed.provider,
-            # What was not noted has no number: the one it had belongs to another attempt.
-            number=known.number if known and known.noted else 0,
+            number=number,
             kind=outcome.kind,
             code=outcome.code,
             detail=outcome.detail,
             provider_id=outcome.provider_id,
-            started=ticket.started,
+            # Told twice, one without a number is known by its time.
+            started=ticket.started or (0 if number else self._now()),
             duration=ticket.duration,
             possible_duplicate=_may_be_one_too_many(letter.receive_count, known),
             owner=self._owner,
@@ -264,60 +283,92 @@ class Scribe:
         if self._catching_up is None or self._catching_up.done():
             self._catching_up = self._loop.loop.create_task(self._catch_up())
             self._loop.keep(self._catching_up)
-        if missing:
-            before, self.missing = self.missing, self.missing + missing
-            LEDGER_MISSING.inc(missing)
-            if math.ceil(before / 1_000) < math.ceil(self.missing / 1_000):
-                log.error("ledger: down too long; %d states are missing", self.missing)
+        self._miss(missing)
         LEDGER_LATE.set(len(self._late))
+
+    def _miss(self, count: int) -> None:
+        if not count:
+            return
+        before, self.missing = self.missing, self.missing + count
+        LEDGER_MISSING.inc(count)
+        if math.ceil(before / 1_000) < math.ceil(self.missing / 1_000):
+            log.error("ledger: %d states are missing so far", self.missing)
 
     async def _catch_up(self) -> None:
         """Tell what is late, in order, once the ledger answers again."""
+        await self._pause(self._rests_until - self._desk.monotonic())
         while self._late:
-            await self._pause(max(0.05, self._rests_until - self._desk.monotonic()))
             batch = self._late.first(LATE_BATCH)
-            if await self._told(batch):
+            self._telling_last = len(batch) == len(self._late)
+            told = await self._told(batch)
+            self._telling_last = False
+            if told:
                 self._late.drop(len(batch))
                 LEDGER_LATE.set(len(self._late))
             elif self._closing.is_set():
                 return
+            else:
+                await self._pause(max(0.05, self._rests_until - self._desk.monotonic()))
 
     async def _told(self, batch: Sequence[Recorded]) -> bool:
+        """Whether the ledger need not be told these any more."""
         try:
             await self._ledger.record(batch)
         except LedgerUnavailable as error:  # kept, and tried again after the rest
             self._rest(str(error))
-        except Exception:  # as above; states are late for as long as the fault lasts
+            return False
+        except Exception:  # as above, unless it is the fault of some of them
             log.exception("telling the ledger what is late failed")
+            if len(batch) > 1 and await self._told_one_by_one(batch):
+                return True
             self._rest("a fault of our own")
-        else:
-            return True
-        return False
+            return False
+        return True
 
-    async def _tell_what_was_left(self) -> None:
-        """Tell what processes of this machine that are gone could not tell."""
-        with closing(self._late.left_behind()) as found:
-            for left in found:
-                try:
-                    told = await self._told_all_of(left)
-                except OSError as error:  # it stays; telling some of it twice does no harm
-                    log.warning("ledger: %s: %s; its states stay there", left.path, error.strerror)
-                    return
-                if not told:
-                    return
+    async def _told_one_by_one(self, batch: Sequence[Recorded]) -> bool:
+        """Tell each by itself: those that cannot be told where others can are missing."""
+        untold: list[str] = []
+        for record in batch:
+            try:
+                await self._ledger.record([record])
+            except LedgerUnavailable:  # all of them are tried again
+                return False
+            except Exception as error:  # noqa: BLE001 - said below, where it is its own fault
+                untold.append(f"{record.id}: {error!r}")
+        if len(untold) == len(batch):
+            return False
+        for one in untold:
+            log.error("ledger: what became of message %s cannot be told", one)
+        self._miss(len(untold))
+        return True
+
+    async def tell_what_was_left(self) -> None:
+        """Tell what processes of this machine that are gone could not tell, until closed."""
+        while not self._closing.is_set():
+            if not self._resting():
+                with closing(self._late.left_behind()) as found:
+                    for left in found:
+                        if not await self._told_all_of(left):
+                            break
+            await self._pause(LEFT_INTERVAL)
 
     async def _told_all_of(self, left: Left) -> bool:
+        """Whether the ledger answered to the end; a file that cannot be read whole stays."""
         count = 0
-        for batch in left.batches(LATE_BATCH):
-            if not await self._told(batch):
-                return False  # it stays: whoever looks next tells all of it again
-            count += len(batch)
-        left.remove()
-        log.info("ledger: told %d states that an ended process had left", count)
+        try:
+            for batch in left.batches(LATE_BATCH):
+                if not await self._told(batch):
+                    return False  # it stays: whoever looks next tells all of it again
+                count += len(batch)
+            left.remove()
+        except (OSError, ValueError) as error:
+            self._late.pass_over(left.path, str(error))
+        else:
+            log.info("ledger: told %d states that an ended process had left", count)
         return True
 
     async def _pause(self, seconds: float) -> None:
-        if self._closing.is_set():
+        if self._closing.is_set() or seconds <= 0:
             return
         try:
             await asyncio.wait_for(self._closing.wait(), seconds)
@@ -343,13 +394,8 @@ class Scribe:
         )
 
     async def report(self) -> None:
-        """Say every few seconds what this process has in hand, until closed.
-
-        And tell what others have left.
-        """
+        """Say every few seconds what this process has in hand, until closed."""
         while not self._closing.is_set():
-            if not self._resting():
-                await self._tell_what_was_left()
             if not self._resting():
                 report = ProcessReport(self._owner, self._now(), self._desk.reports())
                 await self._guarded(self._ledger.report(report))
@@ -360,6 +406,8 @@ class Scribe:
         self._closing.set()
         if self._catching_up is not None:
             await asyncio.wait([self._catching_up], timeout=CLOSING_PATIENCE)
+            self._catching_up.cancel()
+            await asyncio.wait([self._catching_up])
         if self._late and self._late.path is not None:
             log.warning(
                 "ledger: %d states wait in %s for the next process on this machine",

@@ -7,6 +7,7 @@ harm. Nothing is synced: a file survives who wrote it, not a power cut of the ma
 """
 
 import fcntl
+import fnmatch
 import hashlib
 import json
 import logging
@@ -18,7 +19,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from gomail.ledger import Recorded
 
@@ -28,6 +29,8 @@ MOST_IN_MEMORY = 20_000
 """Records: about 10 MB."""
 MOST_IN_FILE = 1 << 30
 """Bytes: some two million records."""
+READ_AHEAD = 1_000
+"""Records read from the file at a time: about 5 ms of the loop."""
 _SUFFIX = ".jsonl"
 _RECORDED = TypeAdapter(Recorded)
 
@@ -51,7 +54,7 @@ class Spool:
         owner: str = "",
     ) -> None:
         self._folder = folder
-        digest = hashlib.sha256(ledger.encode()).hexdigest()[:8]
+        digest = hashlib.sha256(_whole(ledger).encode()).hexdigest()[:8]
         self._ours = f"{digest}-*{_SUFFIX}"
         self._name = f"{digest}-{owner.replace('/', '-').replace(':', '-')}"
         self._made = 0
@@ -61,7 +64,7 @@ class Spool:
         self._file: _File | None = None
         self._broken = False
         """Whether the file could not be written: until all is told no other is tried."""
-        self._unreadable: set[Path] = set()
+        self._passed_over: set[Path] = set()
 
     def __len__(self) -> int:
         return len(self._head) + self._beyond
@@ -109,17 +112,32 @@ class Spool:
 
     def left_behind(self) -> Generator["Left"]:
         """What processes that are gone could not tell; nobody else gets it meanwhile."""
-        if self._folder is None:
-            return
-        for path in sorted(self._folder.glob(self._ours)):
+        for path in self._others():
             try:
                 with _locked(path) as is_ours:
                     if is_ours:
                         yield Left(path)
-            except OSError as error:  # it stays; whoever may read it tells it
-                if path not in self._unreadable:
-                    log.warning("ledger: %s: %s; its states stay there", path, error.strerror)
-                self._unreadable.add(path)
+            except OSError as error:
+                self.pass_over(path, error.strerror or repr(error))
+
+    def _others(self) -> list[Path]:
+        if self._folder is None:
+            return []
+        try:
+            found = {entry.name for entry in os.scandir(self._folder) if entry.is_file()}
+        except FileNotFoundError:  # nothing has been late so far
+            return []
+        except OSError as error:
+            self.pass_over(self._folder, error.strerror or repr(error))
+            return []
+        paths = {self._folder / name for name in fnmatch.filter(found, self._ours)}
+        return sorted(paths - self._passed_over)
+
+    def pass_over(self, path: Path, why: str) -> None:
+        """Leave a file alone from now on; what is in it stays for another process, or people."""
+        if path not in self._passed_over:
+            log.warning("ledger: %s: %s; its states stay there", path, why)
+        self._passed_over.add(path)
 
     # -- the file -------------------------------------------------------------------------------
 
@@ -143,37 +161,32 @@ class Spool:
 
     def _read_on(self) -> None:
         assert self._file is not None, "only a file has more than memory"
-        with self._file.path.open("rb") as file:
-            file.seek(self._file.at)
-            lines = list(islice(file, min(self._beyond, MOST_IN_MEMORY)))
+        lines = self._file.lines(min(self._beyond, READ_AHEAD))
         self._head.extend(_record(line) for line in lines)
         self._file.at += sum(map(len, lines))
         self._beyond -= len(lines)
 
 
 class Left:
-    """A file that a process has left behind."""
+    """A file that a process has left behind. Its lock is held while it is looked at."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def batches(self, size: int) -> Iterator[list[Recorded]]:
-        """What is in it; a line that was cut off when the process was killed is left out."""
+        """What is in it; a line that was cut off when the process was killed is left out.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it has a state that this gomail cannot read: a newer one has left it.
+        """
         with self.path.open("rb") as file:
             while lines := list(islice(file, size)):
-                yield [record for line in lines if (record := self._read(line)) is not None]
+                yield [_record(line) for line in lines if line.endswith(b"\n")]
 
     def remove(self) -> None:
         """The ledger knows all of it."""
         self.path.unlink()
-
-    def _read(self, line: bytes) -> Recorded | None:
-        try:
-            return _record(line)
-        except ValidationError:
-            # Its attempt was not settled either: the message shows again.
-            log.warning("ledger: %s: a state was cut off", self.path)
-            return None
 
 
 class _File:
@@ -192,16 +205,31 @@ class _File:
             raise OSError(0, "it could not be written whole")
         self.size += len(lines)
 
+    def lines(self, count: int) -> list[bytes]:
+        """So many from `at` on, by the descriptor: somebody may have removed the file."""
+        with os.fdopen(os.dup(self.descriptor), "rb") as file:
+            file.seek(self.at)
+            return list(islice(file, count))
+
     def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:  # another process tells all of it again, which changes nothing
+            log.warning("ledger: %s: %s", self.path, error.strerror)
         os.close(self.descriptor)
+
+
+def _whole(ledger: str) -> str:
+    """The URL, with the path of a file from the root on."""
+    scheme, _, path = ledger.partition(":")
+    return f"{scheme}:{Path(path).resolve()}" if scheme == "sqlite" else ledger
 
 
 def _make(path: Path) -> _File:
     """A new file that is locked before anybody sees it. It holds addresses: only we read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     hidden = path.with_suffix(".new")
-    descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
+    descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         hidden.rename(path)

@@ -443,9 +443,10 @@ class Ledger(Protocol):
         `possible_duplicate`: an attempt before this one has no outcome or an unknown one, or there
         are fewer attempts than receives before this one (a receive left no record).
 
-        `under_way`: see `Known`. Of a message that shows again as its visibility has ended that
-        is not said, since a send begins only if longer than `busy` is left of it; of one that a
-        standard queue hands out though it is hidden, it is.
+        `under_way`: see `Known`. Besides copies that is a message that a standard queue hands out
+        though it is hidden, and one that was returned before what its attempt brought is told. One
+        that shows again as its visibility has ended is never that: a send begins only if longer
+        than `busy` is left of it.
 
         `put_off`: see `Known`. What is only suspect may be asked about again, `alone`. So no email
         gets its third attempt without an outcome because another suspect ended the process.
@@ -470,7 +471,13 @@ class Ledger(Protocol):
         ...
 
     async def record(self, records: Sequence[Recorded]) -> None:
-        """Note what attempts brought. Idempotent for one attempt's number."""
+        """Note what attempts brought; told twice, in whatever order, it changes nothing.
+
+        An attempt with a number is known by that, one without by its provider and its start.
+
+        What is told late overtakes nothing: a state that is no end changes nothing where a later
+        attempt is known, nor does an end without an attempt where one has begun since (`at`).
+        """
         ...
 
     async def verdict(

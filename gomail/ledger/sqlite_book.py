@@ -66,6 +66,9 @@ _UPDATE_EMAIL_AND_PROVIDER = _UPDATE_EMAIL.replace(
 _READ_ATTEMPT = (
     "SELECT kind, possible_duplicate, owner FROM attempts WHERE email = ? AND number = ?"
 )
+_FIND_ATTEMPT = """
+SELECT 1 FROM attempts WHERE email = ? AND provider = ? AND started = ? AND kind IS NOT NULL
+"""
 _READ_UNENDED = """
 SELECT number, owner FROM attempts WHERE email = ? AND number > ? AND kind IS NULL
 """
@@ -138,6 +141,7 @@ class Book:
         self._changed: dict[str, _Email] = {}
         self._attempts: list[tuple[object, ...]] = []
         self._told: dict[tuple[int, int], _Attempt] = {}
+        self._unnumbered: set[tuple[int, str, int]] = set()
         self._events: list[tuple[object, ...]] = []
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._next_number: int | None = None
@@ -376,6 +380,10 @@ class Book:
             if attempt is None:  # told before
                 return
             number, doubtful = attempt
+            if number < email.attempts and record.status not in _ENDED:
+                return  # a later attempt has said more
+        elif email.open_since is not None and email.open_since > record.at:
+            return  # the end was told late: an operator has redriven the email since
         self._move(
             email, record.status, at=record.at, provider=record.provider, code=record.code,
             detail=record.detail, number=number, doubtful=doubtful,
@@ -411,6 +419,8 @@ class Book:
 
     def _outcome(self, email: _Email, record: Recorded) -> tuple[int, bool] | None:
         """Note what an attempt brought: its number and doubt, None if that was known."""
+        if not record.number and self._is_told(email, record):
+            return None
         number, started = record.number or email.attempts + 1, record.started
         before: _Attempt | None
         if email.open_since is not None and number == email.attempts:
@@ -418,7 +428,8 @@ class Book:
             started = started or email.open_since
             email.open_since, email.open_doubtful, email.open_owner = None, False, ""
         else:
-            self._close_open(email)
+            if number > email.attempts:
+                self._close_open(email)
             before = self._attempt(email, number)
             if before and before[0]:
                 return None
@@ -434,6 +445,14 @@ class Book:
         email.doubts += record.kind is None or record.kind is OutcomeClass.UNKNOWN
         self._note(email, number, started, doubtful=doubtful, record=record)
         return number, doubtful
+
+    def _is_told(self, email: _Email, record: Recorded) -> bool:
+        """Whether one without a number is told again: nobody knew whether it was written."""
+        attempt = email.number, record.provider, record.started
+        if attempt in self._unnumbered:
+            return True
+        self._unnumbered.add(attempt)
+        return self.connection.execute(_FIND_ATTEMPT, attempt).fetchone() is not None
 
     def _close_open(self, email: _Email) -> None:
         """Give the attempt that was under way a row of its own; it has no outcome so far."""

@@ -83,6 +83,8 @@ class FakeLedger:
         """Calls begun, by name."""
         self.told: list[Recorded] = []
         self.closed = 0
+        self.before_record: Callable[[Sequence[Recorded]], None] = lambda _: None
+        """May raise what a ledger raises over these."""
         self.elapsed = 0
         """Milliseconds that have passed for the ledger beyond those that have for the test."""
         self._path = folder / "ledger.db"
@@ -176,6 +178,7 @@ class FakeLedger:
         return await self._react("take", log, lambda ledger: ledger.take(takes, now=now))
 
     async def record(self, records: Sequence[Recorded]) -> None:
+        self.before_record(records)
         log = [(each.status.value, each.id) for each in records]
         await self._react("record", log, lambda ledger: ledger.record(records))
         self.told += records

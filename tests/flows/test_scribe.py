@@ -190,7 +190,7 @@ def test_of_too_many_late_records_the_newest_are_missing_and_a_log_says_so(
         assert dispatch.parts.scribe.missing == 25
 
     assert len(ledger.told) == 15
-    assert caplog.text.count("down too long") == 1
+    assert caplog.text.count("states are missing so far") == 1
 
 
 def test_what_becomes_too_many_while_late_records_are_told_costs_none_of_those(
@@ -302,7 +302,7 @@ def left_in(given):
 def test_what_a_killed_process_could_not_tell_one_that_runs_beside_it_tells(
     world, ledger, kept, monkeypatch
 ):
-    monkeypatch.setattr(scribe, "REPORT_INTERVAL", 0.05)
+    monkeypatch.setattr(scribe, "LEFT_INTERVAL", 0.05)
     ledger.always(Down())
     ids = world.mail(20)
     with dispatching(world, given=kept) as second:
@@ -336,7 +336,7 @@ def test_whatever_lies_in_the_folder_no_state_of_others_is_lost_over_it(world, l
 def test_a_ledger_that_fails_while_it_is_told_what_was_left_is_told_all_of_it_later(
     world, ledger, kept, monkeypatch
 ):
-    monkeypatch.setattr(scribe, "REPORT_INTERVAL", 0.05)
+    monkeypatch.setattr(scribe, "LEFT_INTERVAL", 0.05)
     monkeypatch.setattr(scribe, "LATE_BATCH", 2)
     before = spool.Spool(Path(kept.ledger.spool), ledger=kept.ledger.url, owner="gone")
     before.put([recorded(f"m-{number}") for number in range(5)])
@@ -348,3 +348,82 @@ def test_a_ledger_that_fails_while_it_is_told_what_was_left_is_told_all_of_it_la
 
     are_known_as_sent(ledger, [f"m-{number}" for number in range(5)])
     assert all(ledger.history(f"m-{number}") == ("sent", ["accepted"]) for number in range(5))
+
+
+def test_what_is_settled_while_the_ledger_hangs_is_in_the_spool_by_then(world, ledger, kept):
+    ledger.always(Silent(), "record")
+    world.mail(1)
+
+    with dispatching(world, given=kept) as dispatch:
+        dispatch.until(lambda: world.queue.calls["delete"])
+        assert len(left_in(kept)) == 1
+        ledger.always(None, "record")
+        ledger.release()
+        dispatch.until(lambda: left_in(kept) == [])
+
+    assert ledger.history("m-0") == ("sent", ["accepted"])
+    assert not ledger.is_flagged("m-0")
+
+
+def test_a_process_that_ends_while_the_ledger_hangs_leaves_what_it_could_not_tell(
+    world, ledger, kept
+):
+    ledger.always(Silent(), "record")
+    ids = world.mail(3)
+    with dispatching(world, given=kept) as first:
+        first.until_settled()
+    assert len(left_in(kept)) == 1
+    ledger.always(None, "record")
+
+    with dispatching(world, given=kept) as second:
+        second.until(lambda: left_in(kept) == [])
+
+    are_known_as_sent(ledger, ids)
+
+
+def test_however_much_comes_meanwhile_catching_up_has_an_end(world, ledger):
+    """Each call takes as long as the next records take to come: none of them is ever the last."""
+    with dispatching(world) as dispatch:
+        hand = dispatch.parts.scribe
+        ledger.always(Slow(0.01), "record")
+        ledger.script("record", Down())
+        on_loop(hand, lambda: hand._record([recorded("m-0")], lambda: None))
+        for number in range(1, 200):
+            one = recorded(f"m-{number}")
+            on_loop(hand, lambda one=one: hand._record([one], lambda: None))
+            if not hand.is_behind and number > 50:
+                break
+            threading.Event().wait(0.002)
+        assert not hand.is_behind
+
+
+def test_one_state_that_no_ledger_takes_keeps_no_other(world, ledger, caplog):
+    def refuse(records):
+        if any(one.id == "odd" for one in records):
+            raise ValueError("an odd one")
+
+    with dispatching(world) as dispatch:
+        hand = dispatch.parts.scribe
+        ledger.before_record = refuse
+        on_loop(hand, lambda: hand._keep([recorded("one"), recorded("odd"), recorded("two")]))
+        dispatch.until(lambda: late(dispatch) == 0)
+        assert hand.missing == 1
+
+    are_known_as_sent(ledger, ["one", "two"])
+    assert "message odd" in caplog.text
+
+
+def test_a_file_that_this_gomail_cannot_read_stays_and_keeps_no_other(world, ledger, kept, caplog):
+    folder = Path(kept.ledger.spool)
+    for owner in ("a-newer-one", "b"):
+        before = spool.Spool(folder, ledger=kept.ledger.url, owner=owner)
+        before.put([recorded(owner)])
+        before.close()
+    newer, _ = sorted(folder.iterdir())
+    newer.write_bytes(newer.read_bytes().replace(b'"sent"', b'"framed"'))
+
+    with dispatching(world, given=kept) as dispatch:
+        dispatch.until(lambda: left_in(kept) == [newer.name])
+
+    are_known_as_sent(ledger, ["b"])
+    assert caplog.text.count("its states stay there") == 1

@@ -144,6 +144,37 @@ def test_a_file_that_has_grown_too_large_takes_no_more_until_all_is_told(
     assert spooled.path is not None
 
 
+def test_what_is_beyond_memory_is_read_though_somebody_has_removed_the_file(spooled, monkeypatch):
+    monkeypatch.setattr(spool, "MOST_IN_MEMORY", 2)
+    spooled.put(numbered(*range(5)))
+    spooled.path.unlink()
+
+    spooled.drop(2)
+
+    assert ids(spooled.first(9)) == ["m-2", "m-3", "m-4"]
+    spooled.drop(3)
+    assert len(spooled) == 0
+
+
+def test_a_folder_that_cannot_be_looked_into_is_said_once(tmp_path, caplog):
+    (tmp_path / "spool").write_text("a file")
+    looking = Spool(tmp_path / "spool", ledger=LEDGER)
+
+    assert [list(looking.left_behind()) for _ in range(2)] == [[], []]
+    assert caplog.text.count("stay there") == 1
+
+
+def test_of_an_sqlite_ledger_the_file_counts_and_not_how_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = Spool(tmp_path / "spool", ledger="sqlite:var/ledger.db")
+    before.put(numbered(1))
+    before.close()
+
+    assert len(found(tmp_path, ledger=f"sqlite:{tmp_path}/var/ledger.db")) == 1
+    monkeypatch.chdir("/")
+    assert found(tmp_path, ledger="sqlite:var/ledger.db") == []
+
+
 @given(
     st.lists(
         st.one_of(

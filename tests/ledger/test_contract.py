@@ -1007,3 +1007,89 @@ def test_a_second_acceptance_that_nobody_was_asked_about_is_flagged(play: Play) 
         assert (await ledger.stats(NOW)).possible_duplicates == 1
 
     play(scenario)
+
+
+# -- what is told late, or twice -------------------------------------------------------------------
+
+
+def test_what_nobody_had_noted_before_and_is_told_twice_is_one_attempt(play: Play) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        late = [recorded(number=0), recorded("m-2", "retrying", number=0)]
+        await ledger.record(late)
+        before = [await found(ledger, id_) for id_ in ("m-1", "m-2")]
+        stats = await ledger.stats(NOW)
+
+        await ledger.record([*late, *late])
+
+        assert [await found(ledger, id_) for id_ in ("m-1", "m-2")] == before
+        assert await ledger.stats(NOW) == stats
+        assert not any(each.possible_duplicate for each in before[0].attempts)
+
+    play(scenario)
+
+
+def test_what_nobody_had_noted_before_and_is_told_twice_at_once_is_one_attempt(play: Play) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        await ledger.record([recorded(number=0), recorded(number=0)])
+
+        assert len((await found(ledger)).attempts) == 1
+
+    play(scenario)
+
+
+def test_an_outcome_that_is_told_late_leaves_the_state_to_the_attempt_after_it(play: Play) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        await intend(ledger)
+        await intend(ledger, at=NOW + 100, receive_count=2)
+        await ledger.record([recorded(status="retrying")])
+
+        email = await found(ledger)
+
+        assert email.status is Status.SENDING
+        assert [each.kind for each in email.attempts] == [OutcomeClass.FAILED, None]
+
+    play(scenario)
+
+
+def test_an_acceptance_that_is_told_late_is_the_end_all_the_same(play: Play) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        await intend(ledger)
+        await intend(ledger, at=NOW + 100, receive_count=2)
+        await ledger.record([recorded()])
+
+        assert (await found(ledger)).status is Status.SENT
+
+    play(scenario)
+
+
+def test_an_outcome_that_is_told_late_does_not_end_what_another_process_is_sending(
+    play: Play,
+) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        await intend(ledger, owner="host-1", at=NOW)
+        await intend(ledger, owner="host-2", at=NOW + 60_000, receive_count=2)
+        await ledger.record([recorded(status="retrying", owner="host-1")])
+
+        known = await intend(ledger, owner="host-3", at=NOW + 60_100, receive_count=3)
+
+        assert known.under_way
+
+    play(scenario)
+
+
+def test_a_burial_that_is_told_after_a_redrive_does_not_end_the_email(play: Play) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        await intend(ledger)
+        await ledger.record([recorded(status="retrying", kind="refused")])
+        buried = ended(status="refused", at=NOW + 1_000)
+        await ledger.record([buried])
+        redriven = NOW + 2 * REDRIVEN_AFTER
+        await intend(ledger, at=redriven + 100, queued_at=redriven)
+
+        await ledger.record([buried])
+        assert (await found(ledger)).status is Status.SENDING
+
+        await ledger.record([recorded(number=3, started=redriven + 100, at=redriven + 200)])
+        assert (await found(ledger)).status is Status.SENT
+
+    play(scenario)

@@ -201,7 +201,7 @@ def test_a_redrive_counts_anew(play: Play) -> None:
         await deaths(ledger, SUSPECT)
         await asked(ledger, after=SUSPECT, alone=True, owner="dead-3")
         assert (await asked(ledger, after=KILLER)).abandoned == KILLER
-        await ledger.record([ended(status="failed", code="crash")])
+        await ledger.record([ended(status="failed", code="crash", at=NOW + 4 * A_MINUTE)])
 
         known = await asked(ledger, after=10, receive_count=1, queued_at=NOW + 9 * A_MINUTE)
 

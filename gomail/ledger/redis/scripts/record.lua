@@ -61,6 +61,17 @@ local function note(attempts, provider, number, kind, code, detail, provider_id,
   return number, flag
 end
 
+-- Whether a later attempt has said more than one that is told late; an end is final all the same.
+local function is_outdone(attempts, number, status)
+  return not ENDED[status] and number < attempts[#attempts][NUMBER]
+end
+
+-- Whether an end was told late, since an operator has redriven the email meanwhile.
+local function is_past(attempts, at)
+  local last = attempts[#attempts]
+  return last and last[KIND] == '' and last[PROVIDER_OF_ATTEMPT] ~= '' and last[STARTED] > at
+end
+
 -- Whether an address of it was to be forgotten: no detail told later is kept, it may quote it.
 local function is_erased(row)
   if row[FROM] == ERASED or row[TO] == ERASED then
@@ -79,15 +90,17 @@ for _, record in ipairs(input) do
     queued_at, from, to, about = unpack(record)
   local row = load(id) or create(id, queued_at, from, to, about)
   detail = is_erased(row) and '' or detail
+  local late = false
   if provider == '' then
-    number, provider = 0, row[PROVIDER]
+    number, provider, late = 0, row[PROVIDER], is_past(row[ATTEMPTS], at)
   else
     number, flag = note(
       row[ATTEMPTS], provider, number, kind, code, detail, provider_id, started, duration, flag
     )
+    late = number and is_outdone(row[ATTEMPTS], number, status)
   end
   if number then
-    if not ENDED[row[STATUS]] then
+    if not ENDED[row[STATUS]] and not late then
       change(id, row, status, at, provider, code, detail, number, flag)
     end
     save(id, row)
