@@ -97,7 +97,7 @@ def doctor(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
 ) -> None:
-    """Check every queue, provider and store that is configured, and say what to mend.
+    """Check every queue, provider, store and the API keys, and say what to mend.
 
     Asks all of them at once, in at most 15 seconds; changes nothing and sends no email. Run it
     where the processes run, with their settings and keys. Exit status: 0 when mail can flow, 1

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from gomail.errors import ConfigurationError, GomailError
 from gomail.ledger import Filter, Ledger, Status
+from gomail.spellings import spellings
 
 STEP = 500
 """Emails between two lines of progress."""
@@ -16,13 +18,20 @@ MOST_NAMED = 20
 
 
 def forget(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="In whatever case.")],
+    address: Annotated[
+        str,
+        typer.Argument(
+            metavar="ADDRESS", help="In whatever case; its domain in letters or in Punycode."
+        ),
+    ],
 ) -> None:
     """Erase an address from the ledger: sender or recipient, details that quote it, metadata.
 
     What became of each email stays, so that nothing is sent twice and counts stay right. Queues,
     dead letters and payloads are not touched; see docs/ledger.md. Run it again after it was
     interrupted.
+
+    It ends with 0 where the ledger does not hold the address, too, and warns that it found none.
     """
     if "@" not in address:
         _end(f"{address} is no email address; give the whole address, such as ann@example.com")
@@ -41,25 +50,28 @@ async def _forget(address: str) -> None:
     ledger = open_ledger(load(), os.environ)
     if ledger is None:
         raise ConfigurationError("ledger.url is empty: no ledger is kept")
+    every = spellings(address)
     try:
         erased = 0
-        while count := await ledger.forget(address, limit=STEP):
+        while count := await ledger.forget(*every, limit=STEP):
             erased += count
             typer.echo(f"{erased:,} emails …", err=True)
         typer.echo(f"Erased from {erased:,} emails.")
-        if waiting := await scheduled(ledger, address):
+        waiting = await scheduled(ledger, every)
+        if waiting:
             typer.echo(left(waiting))
+        elif not erased:
+            typer.echo(none_found(every), err=True)
     finally:
         await ledger.close()
 
 
-async def scheduled(ledger: Ledger, address: str) -> list[str]:
-    """Ids of emails that wait for their time and are from or to the address."""
+async def scheduled(ledger: Ledger, addresses: Sequence[str]) -> list[str]:
+    """Ids of emails that wait for their time and are from or to one of the addresses."""
     ids: dict[str, None] = {}
-    for which in (
-        Filter(status=Status.SCHEDULED, to_email=address),
-        Filter(status=Status.SCHEDULED, from_email=address),
-    ):
+    to = [Filter(status=Status.SCHEDULED, to_email=one) for one in addresses]
+    from_ = [Filter(status=Status.SCHEDULED, from_email=one) for one in addresses]
+    for which in to + from_:
         cursor: str | None = None
         while True:
             page = await ledger.emails(which, cursor=cursor, limit=PAGE)
@@ -76,6 +88,12 @@ def left(ids: list[str]) -> str:
         f"{len(ids):,} scheduled emails with it are left as they are ({named}): cancel them "
         "(POST /email/ID/cancel) or wait until they were sent, then run this again."
     )
+
+
+def none_found(addresses: Sequence[str]) -> str:
+    """What was looked for in vain: a mistyped address looks just like one that is gone. Pure."""
+    named = ", ".join(addresses[:MOST_NAMED]) + (", …" if len(addresses) > MOST_NAMED else "")
+    return f"The ledger holds no email from or to {named}: is the address spelled as it was given?"
 
 
 def _end(reason: str, *, status: int = 1) -> None:

@@ -1,5 +1,6 @@
 """`gomail keys`: makes, lists and revokes API keys. The API notices within a second."""
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -9,7 +10,7 @@ import typer
 from gomail import keys, keys_file
 from gomail.errors import ConfigurationError, GomailError
 from gomail.keys import Key, Scope
-from gomail.settings import load
+from gomail.settings import DEFAULT_FILE, FILE_VARIABLE, load
 
 app = typer.Typer(
     name="keys",
@@ -46,10 +47,12 @@ def create(
     """
     try:
         key = _key(name, scope, sender or [], rate, expires)
-        made, secret = keys_file.create(key, _file(file))
+        path = _file(file)
+        made, secret = keys_file.create(key, path)
     except (GomailError, ValueError) as error:
         _refuse(error)
-    typer.echo(f"key {made.id} of {name}, for {', '.join(sorted(scope))}; its secret is", err=True)
+    what = f"key {made.id} of {name}, for {', '.join(sorted(scope))}"
+    typer.echo(f"{what}, is in {path}; its secret is", err=True)
     typer.echo(secret)
 
 
@@ -82,16 +85,48 @@ def revoke(
         _refuse(error)
     if not found:
         _refuse(f"{path}: no key that counts has the id or name {which!r}; see `gomail keys list`")
-    typer.echo(f"revoked {', '.join(key.id for key in found)}; the API notices within a second")
+    ids = ", ".join(key.id for key in found)
+    typer.echo(f"revoked {ids} in {path}; the API notices within a second")
 
 
 def _file(given: Path | None) -> Path:
-    if given is not None:
-        return given
-    name = load().ingest.keys_file
-    if not name:
+    """The whole path; says on standard error where the API would not read that file."""
+    config = Path(os.environ.get(FILE_VARIABLE) or DEFAULT_FILE).absolute()
+    try:
+        name = load().ingest.keys_file
+    except ConfigurationError:
+        if given is None:
+            raise
+        return given.absolute()  # which file the API reads nobody knows
+    if not name and given is None:
         raise ConfigurationError("ingest.keys_file is empty; name a file there, or with --file")
-    return Path(name)
+    path = (given or Path(name)).absolute()
+    if warning := elsewhere(path, name, config):
+        typer.echo(warning, err=True)
+    return path
+
+
+def elsewhere(path: Path, name: str, config: Path) -> str:
+    """Why an API that is started in its configuration's folder would not read this file.
+
+    Args:
+        path: the whole path of the file.
+        name: the setting `ingest.keys_file`.
+        config: the file of the configuration.
+
+    Returns:
+        A sentence; empty where it would read it.
+    """
+    if not name:
+        return f"{path} is not read by the API: ingest.keys_file is empty"
+    if path.resolve() == (config.parent / name).resolve():
+        return ""
+    if Path(name).is_absolute():
+        return f"{path} is not read by the API: ingest.keys_file is {name}"
+    return (
+        f"{path} is not read by an API that is started in {config.parent}: ingest.keys_file, "
+        f"{name}, is looked for where the API is started; name the whole path there"
+    )
 
 
 def _key(

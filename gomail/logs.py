@@ -3,6 +3,9 @@
 A provider's answer, an error or the path of a request may quote an address, wherever it is logged.
 So lines are masked where they are written: from INFO on nothing of an address but its domain. Of an
 API key that somebody puts into a path or a field, no line of any level holds more than its id.
+
+DEBUG is for our own loggers. Libraries log at it what must not be kept: botocore whole answers,
+with the secrets of a role in them.
 """
 
 import json
@@ -20,13 +23,18 @@ _AT = re.compile("(@|%40)")
 _LOCAL_PART_BACKWARDS = re.compile(r'"[^"]*"?|[^\s<>()\[\]",;:]*')
 _WITH_OWN_HANDLERS = ("uvicorn", "uvicorn.access")
 """Loggers with handlers of their own, which uvicorn makes before it makes the app."""
+_OURS = ("gomail", "ingest", "flows", "sandbox")
+"""The packages whose every line is known to hold no secret."""
 
 
 def set_up(level: str, form: Literal["text", "json"]) -> None:
-    """Log to standard error from this level on, uvicorn's own lines too."""
+    """Log to standard error from this level on, uvicorn's own lines too; libraries from INFO on."""
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(form))
-    logging.basicConfig(level=level, handlers=[handler])
+    logging.basicConfig(handlers=[handler])
+    logging.getLogger().setLevel("INFO" if level == "DEBUG" else level)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
     for name in _WITH_OWN_HANDLERS:
         for its in logging.getLogger(name).handlers:
             its.setFormatter(formatter(form))

@@ -343,7 +343,9 @@ class Settings(BaseSettings):
         "read.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Least severity that is logged."
+        default="INFO",
+        description="Least severity that is logged. `DEBUG` is for gomail's own lines: libraries, "
+        "which may log secrets at it, log from `INFO` on.",
     )
     log_format: Literal["text", "json"] = Field(
         default="text",

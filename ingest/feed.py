@@ -7,6 +7,9 @@ others. One that does not keep up is dropped: it may come back and resume.
 Sequences have an order that only the ledger knows. So a reader joins under the same lock under
 which the feed looks for news: the feed's own place is then the end, and a reader that has reached
 that place has missed nothing and gets nothing twice.
+
+Whoever has the lock looks for all who wait to begin, and nobody waits for lock and answers together
+longer than for one answer: those who come to a ledger that hangs are told so at one time.
 """
 
 import asyncio
@@ -39,6 +42,8 @@ class Reader:
     def __init__(self, place: str, ids: frozenset[str]) -> None:
         self.place = place
         """The last event it was given or that was none of its own."""
+        self.start = place
+        """Where its stream begins: what is offered before it has begun comes after that."""
         self.joined = False
         self.ended = asyncio.Event()
         """It gets nothing more: dropped, or the process ends."""
@@ -130,7 +135,7 @@ class Feed:
         reader = Reader(after or "", ids)
         self._readers.add(reader)
         try:
-            await self._place_first(reader)
+            await within(ASKED, self._place_first(reader))
         except BaseException:
             self.leave(reader)
             raise
@@ -140,7 +145,7 @@ class Feed:
 
     async def follow(self, reader: Reader) -> AsyncIterator[bytes]:
         """What the reader is to be sent, until it ends."""
-        yield b"retry: %d\nid: %b\n\n" % (RETRY_MILLISECONDS, reader.place.encode())
+        yield b"retry: %d\nid: %b\n\n" % (RETRY_MILLISECONDS, reader.start.encode())
         while not reader.joined and not reader.ended.is_set():
             if missed := await self._missed(reader):
                 yield missed
@@ -169,25 +174,30 @@ class Feed:
             if self._place is None:
                 newest = await self._events(None, limit=1)
                 self._place = newest[-1].sequence if newest else BEGINNING
-            if reader.place:
-                await self._events(reader.place, limit=1)  # is it a sequence?
-                return
-            await self._look()
-            reader.place = self._place
-            reader.joined = True
+            if not reader.place:
+                waiting = [one for one in self._readers if not one.place]
+                await self._look()
+                for one in waiting:
+                    one.start = one.place = self._place
+                    one.joined = True
+        if not reader.joined:
+            await self._events(reader.place, limit=1)  # is it a sequence?
 
     async def _missed(self, reader: Reader) -> bytes:
         """A page of what the reader missed; joins it to the others after the last one."""
         try:
-            async with self._lock:
-                await self._look()
-                page = [] if reader.place == self._place else await self._page(reader)
+            page = await within(ASKED, self._next_page(reader))
         except LedgerUnavailable as error:
             # The line stands; a browser that is told 503 would not come back by itself.
             self._log.warning("events", "the ledger does not tell events: %s", error)
             await asyncio.sleep(self._pace.after_failure)
             return reader.heartbeat()
         return b"".join(shown.event(event) for event in page if reader.wants(event))
+
+    async def _next_page(self, reader: Reader) -> list[Event]:
+        async with self._lock:
+            await self._look()
+            return [] if reader.place == self._place else await self._page(reader)
 
     async def _page(self, reader: Reader) -> list[Event]:
         page = await self._events(reader.place, limit=PAGE)

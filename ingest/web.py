@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gomail.settings import Settings
 from ingest import answers
+from ingest.gate import route_path
 
 NOT_BUILT = "The web client is not built yet: run `make setup`, then start the API again.\n"
 
@@ -84,7 +85,7 @@ class Pages:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
-                if scope["path"] == PREVIEW:
+                if route_path(scope) == PREVIEW:
                     headers["Content-Security-Policy"] = PREVIEW_POLICY
             await send(message)
 
@@ -96,7 +97,7 @@ class Pages:
 
 
 async def _not_built(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["path"] != "/":
+    if route_path(scope) != "/":
         raise HTTPException(404)
     await PlainTextResponse(NOT_BUILT, 404)(scope, receive, send)
 

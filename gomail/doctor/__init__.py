@@ -1,8 +1,8 @@
 """`gomail doctor`: asks every configured queue, provider and store whether mail could flow now.
 
 It changes nothing and sends nothing. `queues` judges what queues say of themselves, `stores` asks
-the ledger and the payload bucket, `examination` asks all at once and bounds the time, `page` shows
-what was found, `command` is the program.
+the ledger and the payload bucket, `keys` reads the file of API keys, `examination` asks all at once
+and bounds the time, `page` shows what was found, `command` is the program.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from gomail.providers import Finding, Level
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What was found of one queue, provider or store."""
+    """What was found of one queue, provider, store or file."""
 
     title: str
     findings: tuple[Finding, ...]

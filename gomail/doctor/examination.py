@@ -13,6 +13,7 @@ from typing import Any
 
 from gomail.aws import Credentials, find_credentials
 from gomail.doctor import Section, bad, misconfigured, note, queues, well
+from gomail.doctor.keys import ask_keys
 from gomail.doctor.queues import Asked
 from gomail.doctor.stores import ask_ledger, ask_payloads, ask_spool
 from gomail.errors import ConfigurationError
@@ -69,6 +70,7 @@ class Examination:
                 for name, one in self.settings.providers.items()
             },
             "ledger": self._ledger(),
+            "API keys": self._keys(),
         }
         if self.settings.payloads.bucket:
             checks["payloads"] = self._payloads(cloud)
@@ -169,6 +171,9 @@ class Examination:
         if wanted.url and wanted.spool:
             found += ask_spool(Path(wanted.spool))
         return found
+
+    async def _keys(self) -> list[Finding]:
+        return await asyncio.to_thread(ask_keys, self.settings.ingest.keys_file, time.time())
 
     async def _payloads(self, cloud: Awaitable[Cloud | ConfigurationError]) -> list[Finding]:
         found = await cloud

@@ -15,7 +15,7 @@ _INDENT = "        "  # as wide as "  MEND  "
 
 
 def text(sections: Sequence[Section]) -> str:
-    """A section a queue, provider or store, and how many things there are to mend."""
+    """A section a queue, provider, store or file, and how many things there are to mend."""
     return "\n".join([*(_shown(section) for section in sections), summary(sections)])
 
 

@@ -524,8 +524,11 @@ class Ledger(Protocol):
         """
         ...
 
-    async def forget(self, address: str, *, limit: int) -> int:
-        """Erase an address, in whatever ASCII case, from up to `limit` emails; answers how many.
+    async def forget(self, *spellings: str, limit: int) -> int:
+        """Erase an address from up to `limit` emails; answers how many.
+
+        It is erased in each of its spellings, in whatever ASCII case: a detail may quote another
+        one than the email has.
 
         Whoever calls this repeats it until it answers 0: only then is the address gone, from live
         events too. An email keeps its id, state, times, provider, attempts and counts; `ERASED`

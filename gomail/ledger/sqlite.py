@@ -223,13 +223,13 @@ class SqliteLedger:
             )
         )
 
-    async def forget(self, address: str, *, limit: int) -> int:
+    async def forget(self, *spellings: str, limit: int) -> int:
         """Erase an address from up to `limit` emails, in small transactions; how many.
 
         It is overwritten in the file, not only unlinked there.
         """
-        wanted = sqlite_housekeeping.folded(address)
-        if wanted == ERASED:
+        wanted = frozenset(map(sqlite_housekeeping.folded, spellings)) - {ERASED}
+        if not wanted:
             return 0
         erased = 0
         for start in range(0, limit, PRUNE_STEP):
@@ -241,16 +241,17 @@ class SqliteLedger:
             await self._forget_events(wanted)
         return erased
 
-    async def _forget(self, address: str, *, limit: int) -> int:
+    async def _forget(self, addresses: frozenset[str], *, limit: int) -> int:
         return await self._writer.ask(
-            lambda book: sqlite_housekeeping.forget(book, address, limit=limit), durable=True
+            lambda book: sqlite_housekeeping.forget(book, addresses, limit=limit), durable=True
         )
 
-    async def _forget_events(self, address: str) -> None:
+    async def _forget_events(self, addresses: frozenset[str]) -> None:
+        step = max(1, EVENTS_STEP // len(addresses))
         after: int | None = 0
         while after is not None:
             ask = partial(
-                sqlite_housekeeping.forget_events, address=address, after=after, limit=EVENTS_STEP
+                sqlite_housekeeping.forget_events, addresses=addresses, after=after, limit=step
             )
             after = await self._writer.ask(ask)
 

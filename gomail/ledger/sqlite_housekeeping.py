@@ -19,30 +19,37 @@ SELECT number FROM emails INDEXED BY emails_by_time
 # UNION ALL ends at the limit, UNION would read them all; an email that comes twice is erased twice.
 _EMAILS_OF = """
 SELECT number, queued_at, to_email, about FROM emails
- WHERE to_email = :address AND status <> 'scheduled'
+ WHERE to_email IN (SELECT value FROM json_each(:addresses)) AND status <> 'scheduled'
  UNION ALL
 SELECT number, queued_at, to_email, about FROM emails
- WHERE from_email = :address AND status <> 'scheduled'
+ WHERE from_email IN (SELECT value FROM json_each(:addresses)) AND status <> 'scheduled'
  UNION ALL
 SELECT number, queued_at, to_email, about FROM recipients CROSS JOIN emails ON number = email
- WHERE address = :address AND status <> 'scheduled'
+ WHERE address IN (SELECT value FROM json_each(:addresses)) AND status <> 'scheduled'
  LIMIT :limit
 """
 # SQLite's lower() knows ASCII alone, as `folded` does; 'erased' is the port's `ERASED`.
 _ERASE_EMAIL = """
 UPDATE emails SET
-       from_email = iif(from_email = :address, 'erased', from_email),
-       to_email = iif(to_email = :address, 'erased', to_email),
-       detail = iif(instr(lower(detail), :address), '', detail),
+       from_email = iif(
+         from_email IN (SELECT value FROM json_each(:addresses)), 'erased', from_email
+       ),
+       to_email = iif(to_email IN (SELECT value FROM json_each(:addresses)), 'erased', to_email),
+       detail = iif(
+         EXISTS (SELECT 1 FROM json_each(:addresses) WHERE instr(lower(detail), value)), '', detail
+       ),
        about = :about
  WHERE number = :number
 """
 _ERASE_ATTEMPTS = """
-UPDATE attempts SET detail = '' WHERE email = :number AND instr(lower(detail), :address)
+UPDATE attempts SET detail = ''
+ WHERE email = :number
+   AND EXISTS (SELECT 1 FROM json_each(:addresses) WHERE instr(lower(detail), value))
 """
 _ERASE_EVENTS = """
 UPDATE events SET detail = ''
- WHERE sequence > ? AND sequence <= ? AND instr(lower(detail), ?)
+ WHERE sequence > :after AND sequence <= :last AND detail <> ''
+   AND EXISTS (SELECT 1 FROM json_each(:addresses) WHERE instr(lower(detail), value))
 """
 
 
@@ -90,22 +97,23 @@ def folded(address: str) -> str:
     return "".join(each.lower() if each.isascii() else each for each in address)
 
 
-def forget(book: Book, address: str, *, limit: int) -> int:
-    """Erase a folded address from at most `limit` emails that are not scheduled; how many."""
+def forget(book: Book, addresses: frozenset[str], *, limit: int) -> int:
+    """Erase folded addresses from at most `limit` emails that are not scheduled; how many."""
     book.write()
     connection = book.connection
     # What is erased is overwritten in the file, too.
     connection.execute("PRAGMA secure_delete = ON")
-    rows = connection.execute(_EMAILS_OF, {"address": address, "limit": limit}).fetchall()
+    wanted = {"addresses": _packed(addresses)}
+    rows = connection.execute(_EMAILS_OF, wanted | {"limit": limit}).fetchall()
     emails = {number: rest for number, *rest in rows}
     for number, (queued_at, first, about) in emails.items():
-        more = about and _without(orjson.loads(about), address)
-        values = {"number": number, "address": address}
+        more = about and _without(orjson.loads(about), addresses)
+        values = wanted | {"number": number}
         packed = orjson.dumps(more).decode() if more else None
         connection.execute(_ERASE_EMAIL, values | {"about": packed})
         connection.execute(_ERASE_ATTEMPTS, values)
         if more:
-            to = ERASED if folded(first) == address else folded(first)
+            to = ERASED if folded(first) in addresses else folded(first)
             connection.execute("DELETE FROM recipients WHERE email = ?", (number,))
             connection.executemany(
                 "INSERT OR IGNORE INTO recipients VALUES (?, ?, ?)",
@@ -115,14 +123,18 @@ def forget(book: Book, address: str, *, limit: int) -> int:
     return len(emails)
 
 
-def _without(about: dict[str, Any], address: str) -> dict[str, Any]:
+def _packed(addresses: frozenset[str]) -> str:
+    return orjson.dumps(list(addresses)).decode()
+
+
+def _without(about: dict[str, Any], addresses: frozenset[str]) -> dict[str, Any]:
     """`erased` is for `sqlite_book`: no detail of this email is to be kept from now on."""
-    others = [ERASED if folded(each) == address else each for each in about["recipients"]]
+    others = [ERASED if folded(each) in addresses else each for each in about["recipients"]]
     return {**about, "recipients": others, "metadata": [], "erased": True}
 
 
-def forget_events(book: Book, address: str, after: int, *, limit: int) -> int | None:
-    """Empty details that quote a folded address, in the next `limit` events.
+def forget_events(book: Book, addresses: frozenset[str], after: int, *, limit: int) -> int | None:
+    """Empty details that quote one of these folded addresses, in the next `limit` events.
 
     Answers where to go on; None at the end.
     """
@@ -131,6 +143,7 @@ def forget_events(book: Book, address: str, after: int, *, limit: int) -> int | 
     after = max(after, oldest - 1)
     newest = book.connection.execute("SELECT max(sequence) FROM events").fetchone()[0] or 0
     book.connection.execute("PRAGMA secure_delete = ON")
-    book.connection.execute(_ERASE_EVENTS, (after, after + limit, address))
+    values = {"addresses": _packed(addresses), "after": after, "last": after + limit}
+    book.connection.execute(_ERASE_EVENTS, values)
     book.connection.execute("PRAGMA secure_delete = OFF")
     return after + limit if after + limit < newest else None

@@ -150,15 +150,81 @@ def test_a_write_that_fails_leaves_the_old_file(run, file, monkeypatch):
     assert [one.name for one in file.parent.iterdir()] == ["keys.json"]
 
 
-def test_the_file_is_by_default_the_one_of_the_settings(monkeypatch, tmp_path):
-    (tmp_path / "settings.yaml").write_text(
-        "queues: {urls: ['http://127.0.0.1:1/0/q'], dead_letter: 'http://127.0.0.1:1/0/d'}\n"
-        "providers: {ses: {}}\naws: {region: eu-west-1}\n"
-        f"ingest: {{keys_file: '{tmp_path}/mine.json'}}\n"
-    )
-    monkeypatch.setenv("GOMAIL_CONFIG", str(tmp_path / "settings.yaml"))
+@pytest.fixture
+def configured(monkeypatch, tmp_path):
+    """Settings in a folder of their own with this keys file; gives the folder."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("GOMAIL_CONFIG", str(folder / "settings.yaml"))
 
-    made = CliRunner().invoke(app, ["keys", "create", "shop", "--scope", "send"])
+    def configured(keys_file):
+        (folder / "settings.yaml").write_text(
+            "queues: {urls: ['http://127.0.0.1:1/0/q'], dead_letter: 'http://127.0.0.1:1/0/d'}\n"
+            "providers: {ses: {}}\naws: {region: eu-west-1}\n"
+            f"ingest: {{keys_file: '{keys_file}'}}\n"
+        )
+        return folder
+
+    return configured
+
+
+def create(*more):
+    return CliRunner().invoke(app, ["keys", "create", "shop", "--scope", "send", *map(str, more)])
+
+
+def test_the_file_is_by_default_the_one_of_the_settings(configured, tmp_path):
+    configured(tmp_path / "mine.json")
+
+    made = create()
 
     assert made.exit_code == 0, made.output
     assert (tmp_path / "mine.json").exists()
+    assert f"is in {tmp_path}/mine.json; its secret is" in made.stderr
+    assert "not read by" not in made.stderr
+
+
+def test_a_file_that_is_named_from_another_folder_than_the_settings_is_told(configured, tmp_path):
+    folder = configured("keys.json")
+
+    made = create()
+
+    assert made.exit_code == 0
+    assert f"is in {tmp_path}/here/keys.json; its secret is" in made.stderr
+    assert f"{tmp_path}/here/keys.json is not read by an API that is started in {folder}: " in (
+        made.stderr
+    )
+    assert made.stdout.startswith("gm_")
+    assert made.stdout.count("\n") == 1
+
+
+def test_in_the_folder_of_the_settings_there_is_nothing_to_tell(configured, monkeypatch):
+    monkeypatch.chdir(configured("keys.json"))
+
+    assert "not read by" not in create().stderr
+
+
+@pytest.mark.parametrize(
+    ("keys_file", "why"), [("/other/keys.json", "is /other/keys.json"), ("", "is empty")]
+)
+def test_a_file_beside_the_one_of_the_settings_is_told(configured, tmp_path, keys_file, why):
+    configured(keys_file)
+    there = f"{tmp_path}/here/mine.json"
+
+    made = create("--file", "mine.json")
+    revoked = CliRunner().invoke(app, ["keys", "revoke", "shop", "--file", "mine.json"])
+
+    for one in (made, revoked):
+        assert one.exit_code == 0
+        assert f"{there} is not read by the API: ingest.keys_file {why}" in one.stderr
+    assert f" in {there}; the API notices" in revoked.stdout
+
+
+def test_without_settings_a_file_that_is_named_is_enough(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOMAIL_CONFIG", str(tmp_path / "nowhere.yaml"))
+
+    made = create("--file", tmp_path / "mine.json")
+
+    assert made.exit_code == 0
+    assert made.stderr.splitlines()[0].endswith(f"is in {tmp_path}/mine.json; its secret is")

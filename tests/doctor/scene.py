@@ -27,6 +27,7 @@ def settings(**given: Any) -> Settings:
         "queues": QUEUES,
         "providers": {"sendgrid": {}},
         "ledger": {"url": ""},
+        "ingest": {"keys_file": ""},
         "aws": {"region": "eu-west-1"},
     }
     return Settings(**fields | given)

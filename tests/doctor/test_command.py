@@ -9,6 +9,8 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 
+from gomail import keys_file
+from gomail.keys import Key, Scope
 from tests import servers
 from tests.local.running import command, plain_environment
 
@@ -30,11 +32,15 @@ def sandbox():
 
 @pytest.fixture
 def doctor(tmp_path):
-    """Run it with these settings; its exit status and what it said."""
+    """Run it with these settings and an API key; its exit status and what it said."""
+    keys = tmp_path / "keys.json"
+    keys_file.create(Key("", "shop", "", frozenset({Scope.SEND})), keys)
 
     def run(settings, *options, **environment):
         file = tmp_path / "settings.yaml"
-        file.write_text(yaml.safe_dump({"ledger": {"url": f"sqlite:{tmp_path}/l.db"}, **settings}))
+        given = {"ledger": {"url": f"sqlite:{tmp_path}/l.db"}}
+        given |= {"ingest": {"keys_file": str(keys)}}
+        file.write_text(yaml.safe_dump(given | settings))
         known = plain_environment() | KEYS | {"GOMAIL_CONFIG": str(file)} | environment
         with command("doctor", *options, folder=tmp_path, environment=known) as running:
             return running.ends(), running.said
@@ -76,6 +82,7 @@ def test_all_well_is_exit_status_0(doctor, sandbox):
     assert said.splitlines()[-1] == "Nothing to mend."
     assert status == 0
     assert "provider ses\n  ok " in said
+    assert "API keys\n  ok " in said
 
 
 def test_what_is_to_be_mended_is_exit_status_1_with_the_remedy(doctor, sandbox):

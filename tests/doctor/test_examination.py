@@ -73,7 +73,7 @@ def _queue(url, missing, attributes):
 def test_an_installation_as_it_should_be_has_nothing_to_mend():
     found = examined(settings(providers={"ses": {}}), cloud())
 
-    assert list(found) == ["AWS", QUEUE, DEAD, "provider ses", "ledger"]
+    assert list(found) == ["AWS", QUEUE, DEAD, "provider ses", "ledger", "API keys"]
     assert not [one for each in found.values() for one in each if one.level is Level.BAD]
     assert levels(found[QUEUE]) == levels(found[DEAD]) == {Level.OK}
 

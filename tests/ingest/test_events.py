@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from gomail.ledger import Event, EventKind, Queued
+from gomail.ledger import Event, EventKind, LedgerUnavailable, Queued
 from gomail.ledger.sqlite import SqliteLedger
 from ingest import feed as feeding
 from ingest.feed import Feed
@@ -308,6 +308,10 @@ def test_when_the_process_is_to_end_streams_end_in_order(tmp_path):
     play(tmp_path, scenario)
 
 
+def feed_over(ledger):
+    return Feed(ledger, pace=QUICK, log=QuietLog(logging.getLogger("x"), now=lambda: 0.0))
+
+
 def test_a_place_that_the_ledger_never_gave_out_leads_to_the_present():
     class Future:
         """A ledger that was made anew: nothing comes after what a reader remembers."""
@@ -325,7 +329,7 @@ def test_a_place_that_the_ledger_never_gave_out_leads_to_the_present():
     async def scene():
         ledger = Future()
         ledger.told = [Event("1", EventKind.STATUS, NOON, {"id": "a"})]
-        feed = Feed(ledger, pace=QUICK, log=QuietLog(logging.getLogger("x"), now=lambda: 0.0))
+        feed = feed_over(ledger)
         reader = await feed.open("99", frozenset())
         stream = feed.follow(reader)
         await anext(stream)
@@ -338,6 +342,99 @@ def test_a_place_that_the_ledger_never_gave_out_leads_to_the_present():
         return frames
 
     assert b'"id":"b"' in asyncio.run(scene())
+
+
+class Held:
+    """A ledger that answers once it is let go, and counts what it is asked."""
+
+    def __init__(self):
+        self.asked = 0
+        self.go = asyncio.Event()
+
+    async def events(self, after, *, limit):
+        assert limit
+        self.asked += 1
+        await self.go.wait()
+        return [] if after else [Event("1", EventKind.STATUS, NOON, {"id": "a"})]
+
+
+@pytest.mark.parametrize("after", [None, "1"])
+def test_those_who_come_to_a_ledger_that_hangs_are_told_so_together(monkeypatch, after):
+    monkeypatch.setattr(feeding, "ASKED", 0.05)
+
+    async def scene():
+        feed = feed_over(Held())
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        told = await asyncio.gather(
+            *(feed.open(after, frozenset()) for _ in range(100)), return_exceptions=True
+        )
+        return {type(one) for one in told}, loop.time() - began, len(feed)
+
+    kinds, took, readers = asyncio.run(scene())
+    assert (kinds, readers) == ({LedgerUnavailable}, 0)
+    assert took < 100 * 0.05 / 2
+
+
+def test_those_who_come_together_begin_by_one_look():
+    async def scene():
+        ledger = Held()
+        feed = feed_over(ledger)
+        opening = [asyncio.create_task(feed.open(None, frozenset())) for _ in range(100)]
+        while len(feed) < 100:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        ledger.go.set()
+        readers = await asyncio.gather(*opening)
+        asked = ledger.asked
+        for one in readers:
+            feed.leave(one)
+        return asked, {(one.joined, one.place) for one in readers}
+
+    asked, readers = asyncio.run(scene())
+    assert readers == {(True, "1")}
+    assert asked == 2, "where is the end, and what came since"
+
+
+def test_those_who_catch_up_while_the_ledger_hangs_hear_that_their_line_stands(monkeypatch):
+    async def scene():
+        ledger = Held()
+        ledger.go.set()
+        feed = feed_over(ledger)
+        readers = [await feed.open("1", frozenset()) for _ in range(100)]
+        streams = [feed.follow(one) for one in readers]
+        for one in streams:
+            await anext(one)
+        ledger.go.clear()
+        monkeypatch.setattr(feeding, "ASKED", 0.05)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        said = await asyncio.gather(*(anext(one) for one in streams))
+        took = loop.time() - began
+        for one in readers:
+            feed.leave(one)
+        return said, took
+
+    said, took = asyncio.run(scene())
+    assert set(said) == {b": still here\nid: 1\n\n"}
+    assert took < 100 * 0.05 / 2
+
+
+def test_a_stream_begins_where_its_reader_came_whatever_was_told_before_it_began():
+    async def scene():
+        ledger = Held()
+        ledger.go.set()
+        feed = feed_over(ledger)
+        reader = await feed.open(None, frozenset())
+        event = Event("2", EventKind.STATUS, NOON, {"id": "b"})
+        reader.offer(event, b"the second", most=10)
+        stream = feed.follow(reader)
+        begun, told = await anext(stream), await anext(stream)
+        feed.leave(reader)
+        return begun, told
+
+    begun, told = asyncio.run(scene())
+    assert begun.endswith(b"id: 1\n\n")
+    assert told == b"the second"
 
 
 def test_a_ledger_of_the_kind_that_is_used_knows_the_beginning(tmp_path):

@@ -32,11 +32,31 @@ def test_others_may_not(client):
         b"x-forwarded-for",
         b"x-forwarded-proto",
         b"x-forwarded-host",
+        b"x-forwarded",
+        b"x-original-forwarded-for",
+        b"client-ip",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
+        b"true-client-ip",
+        b"cf-connecting-ip",
+        b"cf-connecting-ipv6",
+        b"fly-client-ip",
+        b"fastly-client-ip",
+        b"x-azure-clientip",
+        b"x-azure-socketip",
+        b"x-envoy-external-address",
+        b"x-remote-addr",
+        b"cloudfront-viewer-address",
     ],
 )
 @pytest.mark.parametrize("value", [b"", b"127.0.0.1"])
 def test_what_a_proxy_forwards_is_not_from_here_whatever_it_says(name, value):
     assert refusal("127.0.0.1", (name, value)) == local.NOT_FORWARDED
+
+
+@pytest.mark.parametrize("name", [b"user-agent", b"x-request-id", b"x-zip", b"idempotency-key"])
+def test_what_says_nothing_of_an_address_is_no_sign_of_a_proxy(name):
+    assert refusal("127.0.0.1", (name, b"1")) == ""
 
 
 @pytest.mark.parametrize("host", [b"localhost", b"LOCALHOST:8000", b"[::1]:8000", b"127.0.0.1"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.app import create_app
-from ingest.web import NOT_BUILT, PAGE_POLICY, page_config
+from ingest.web import NOT_BUILT, PAGE_POLICY, PREVIEW_POLICY, page_config
 from tests.ingest.ledgers import local_client
 from tests.ingest.scripted import ScriptedQueue, email, settings
 
@@ -65,6 +65,21 @@ def test_the_preview_may_run_its_own_script_and_nothing_else(client, folder):
     }
 
 
+@pytest.mark.parametrize("stripped", [False, True], ids=["in the path", "not in the path"])
+def test_the_preview_has_its_policy_behind_a_prefix_too(client, folder, stripped):
+    (folder / "preview.html").write_text("preview")
+    plain = client.get("/preview.html")
+
+    with local_client(client.app, root_path="/mail") as behind:
+        preview = behind.get("/preview.html" if stripped else "/mail/preview.html")
+        other = behind.get("/" if stripped else "/mail/")
+
+    assert preview.text == "preview"
+    assert preview.headers["content-security-policy"] == PREVIEW_POLICY
+    assert preview.headers["content-security-policy"] == plain.headers["content-security-policy"]
+    assert other.headers["content-security-policy"] == PAGE_POLICY
+
+
 def test_the_page_is_at_the_root(client):
     assert "<title>gomail</title>" in client.get("/").text
     assert client.head("/").status_code == 200
@@ -98,6 +113,8 @@ def test_a_client_that_is_not_built_says_how_to_build_it(tmp_path):
     app = create_app(settings(web_client=str(tmp_path / "dist")), queue=ScriptedQueue().open)
     with local_client(app) as client:
         page, other = client.get("/"), client.get("/other")
+    with local_client(app, root_path="/mail") as behind:
+        assert behind.get("/mail/").text == NOT_BUILT
 
     assert (page.status_code, page.text) == (404, NOT_BUILT)
     assert other.json() == {"errors": {"base": "Not Found"}}

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from gomail import keys_file, logs
 from gomail.keys import Key, Scope
+
+SetUp = Callable[[str, str], None]
 
 ADDRESS = "ann.o'brien+news=a/b@example.org"
 
@@ -25,6 +28,21 @@ def written(form: str, *args: object, level: int = logging.INFO, **given: object
     logger.addHandler(handler)
     logger.log(level, *args, **given)
     return stream.getvalue()
+
+
+@pytest.fixture
+def set_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[SetUp]:
+    """Sets up loggers as those of a new process; afterwards they are as they were."""
+    loggers = [logging.getLogger(name) for name in ("", "gomail", "ingest", "flows", "sandbox")]
+    levels = [one.level for one in loggers]
+
+    def set_up(level: str, form: str) -> None:
+        monkeypatch.setattr(logging.getLogger(), "handlers", [])
+        logs.set_up(level, form)
+
+    yield set_up
+    for one, level in zip(loggers, levels, strict=True):
+        one.setLevel(level)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +116,47 @@ def test_debug_shows_addresses(form: str) -> None:
     assert ADDRESS in written(form, ADDRESS, level=logging.DEBUG)
 
 
-def test_uvicorns_own_lines_take_the_same_form(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uvicorns_own_lines_take_the_same_form(
+    set_up: SetUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     handler = logging.StreamHandler(io.StringIO())
     monkeypatch.setattr(logging.getLogger("uvicorn.access"), "handlers", [handler])
-    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.NullHandler()])
 
-    logs.set_up("INFO", "json")
+    set_up("INFO", "json")
     record = logging.makeLogRecord(
         {"msg": "GET /emails?to=ann%40example.org", "levelname": "INFO", "levelno": 20}
     )
 
     assert json.loads(handler.format(record))["message"] == "GET …%40example.org"
+
+
+@pytest.mark.parametrize(
+    "library",
+    ["botocore.parsers", "botocore.auth", "boto3", "urllib3.connectionpool", "aiohttp.client",
+     "httpx", "redis", "asyncio", "one.that.comes.with.an.update"],
+)  # fmt: skip
+def test_at_debug_libraries_log_from_info_on_for_they_log_secrets(
+    library: str, set_up: SetUp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up("DEBUG", "text")
+    logging.getLogger(library).debug("<SecretAccessKey>")
+    logging.getLogger(library).info("found credentials")
+    logging.getLogger("flows.steps").debug("accepted")
+
+    said = capsys.readouterr().err
+    assert "SecretAccessKey" not in said
+    assert "found credentials" in said
+    assert "accepted" in said
+
+
+@pytest.mark.parametrize("name", ["botocore", "gomail.queue"])
+def test_above_debug_everybody_logs_from_the_same_level_on(
+    name: str, set_up: SetUp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up("WARNING", "text")
+    logging.getLogger(name).info("fine")
+    logging.getLogger(name).warning("full")
+
+    said = capsys.readouterr().err
+    assert "fine" not in said
+    assert "full" in said

@@ -102,6 +102,39 @@ def test_nobody_is_told_a_detail_that_quotes_it(play: Play) -> None:
     play(scenario)
 
 
+def test_an_address_is_erased_in_each_of_its_spellings_wherever_one_stands(play: Play) -> None:
+    letters, punycode = "ann@bücher.example", "ann@xn--bcher-kva.example"
+
+    async def scenario(ledger: Ledger) -> None:
+        await ledger.queued(
+            [
+                queued("m-1", to_email=letters),
+                queued("m-2", to_email=OTHER, about=About((punycode.upper(), letters))),
+                queued("m-3", from_email=punycode, to_email=letters),
+                queued("m-4", to_email="ann@bucher.example"),
+            ]
+        )
+        await refused(ledger, detail=f"550 <{punycode.upper()}> is full")
+
+        assert await ledger.forget(letters, punycode, limit=10) == 3
+        assert await ledger.forget(letters, punycode, limit=10) == 0
+
+        assert (await found(ledger, "m-1")).to_email == ERASED
+        assert (await found(ledger, "m-1")).detail == ""
+        assert (await found(ledger, "m-2")).about == About((ERASED, ERASED))
+        m3 = await found(ledger, "m-3")
+        assert (m3.from_email, m3.to_email) == (ERASED, ERASED)
+        assert await listed(ledger, to_email=letters) == []
+        assert await listed(ledger, to_email=punycode) == []
+        assert await listed(ledger, from_email=punycode) == []
+        assert (await found(ledger, "m-4")).to_email == "ann@bucher.example"
+        told = str([each.data for each in await everything(ledger)]).lower()
+        assert letters not in told
+        assert punycode not in told
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("where", ["to_email", "from_email", "recipients"])
 def test_a_detail_that_is_told_later_is_not_kept(play: Play, where: str) -> None:
     async def scenario(ledger: Ledger) -> None:

@@ -42,6 +42,7 @@ def test_it_erases_an_address_and_says_from_how_many_emails(file: Path) -> None:
 
     assert (result.exit_code, result.stdout) == (0, "Erased from 1,200 emails.\n")
     assert "1,000 emails …" in result.stderr
+    assert "holds no email" not in result.stderr
     run(lambda: SqliteLedger(file), check)
 
 
@@ -54,6 +55,51 @@ def test_it_names_what_is_still_scheduled_and_what_to_do(file: Path) -> None:
     assert (
         "1 scheduled emails with it are left as they are (later): cancel" in forget(READER).stdout
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("jose\u0301@example.org", "josé@example.org"),
+        ("JOSÉ@EXAMPLE.org", "josé@example.org"),
+        ("josé@example.org", "JOSÉ@example.org"),
+        ("ann@bücher.example", "ann@xn--bcher-kva.example"),
+        ("ann@XN--BCHER-KVA.example", "ann@BÜCHER.example"),
+        (" reader@example.org", READER),
+    ],
+    ids=ascii,
+)
+def test_an_address_is_erased_however_it_is_spelled(file: Path, typed: str, kept: str) -> None:
+    async def told(ledger: Ledger) -> None:
+        await ledger.queued([queued(to_email=kept)])
+
+    async def check(ledger: Ledger) -> None:
+        assert (await found(ledger)).to_email == ERASED
+
+    run(lambda: SqliteLedger(file), told)
+
+    assert forget(typed).stdout == "Erased from 1 emails.\n"
+    run(lambda: SqliteLedger(file), check)
+
+
+def test_one_that_is_scheduled_is_named_however_it_is_spelled(file: Path) -> None:
+    async def told(ledger: Ledger) -> None:
+        await ledger.schedule([scheduled("later", at=NOW, to_email="josé@example.org")])
+
+    run(lambda: SqliteLedger(file), told)
+
+    result = forget("JOSÉ@example.org")
+    assert "(later)" in result.stdout
+    assert "holds no email" not in result.stderr
+
+
+@pytest.mark.usefixtures("file")
+def test_where_nothing_is_found_it_names_what_it_looked_for_and_ends_well() -> None:
+    result = forget("ann@bücher.example")
+
+    assert (result.exit_code, result.stdout) == (0, "Erased from 0 emails.\n")
+    assert "holds no email from or to ann@bücher.example, " in result.stderr
+    assert "ann@xn--bcher-kva.example" in result.stderr
 
 
 def test_what_is_no_address_is_refused(file: Path) -> None:

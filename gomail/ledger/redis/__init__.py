@@ -240,13 +240,13 @@ class RedisLedger:
             if not (gone or told or kept):
                 return emails + events
 
-    async def forget(self, address: str, *, limit: int) -> int:
+    async def forget(self, *spellings: str, limit: int) -> int:
         """Erase an address from up to `limit` emails, in short steps; how many."""
-        wanted = wire.folded(address)
-        if wanted == ERASED:
+        wanted = sorted(set(map(wire.folded, spellings)) - {ERASED})
+        if not wanted:
             return 0
         erased = 0
-        for index in ("to", "from"):
+        for index in (f"{name}:{one}" for name in ("to", "from") for one in wanted):
             passed, more = 0, True
             while more and erased < limit:
                 step = min(PRUNE_STEP, limit - erased)
@@ -257,10 +257,10 @@ class RedisLedger:
             await self._forget_events(wanted)
         return erased
 
-    async def _forget_events(self, address: str) -> None:
-        start = "-"
+    async def _forget_events(self, addresses: Sequence[str]) -> None:
+        start, step = "-", max(1, EVENTS_STEP // len(addresses))
         while True:
-            last: bytes = await self._server.run("forget_events", (address, start, EVENTS_STEP))
+            last: bytes = await self._server.run("forget_events", (addresses, start, step))
             if not last:
                 return
             start = f"({last.decode()}"

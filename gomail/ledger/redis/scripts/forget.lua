@@ -1,32 +1,42 @@
--- Input: [index, address in lower case, most emails, how many of the index to pass
--- over]. Answers from how many emails it erased the address, and how many it kept as they wait for
--- their time.
-local index, address, limit, over = unpack(input)
+-- Input: [index of an address, the address in all its spellings in lower case, most emails, how many
+-- of the index to pass over]. Answers from how many emails it erased the address, and how many it
+-- kept as they wait for their time.
+local index, spellings, limit, over = unpack(input)
+local wanted = {}
+for _, address in ipairs(spellings) do
+  wanted[address] = true
+end
 
--- Puts the placeholder in one index in the address's place.
-local function move(id, row, name)
-  redis.call('ZREM', prefix .. name .. ':' .. address, id)
+-- Puts the placeholder in one index in an address's place.
+local function move(id, row, name, address)
+  redis.call('ZREM', prefix .. name .. ':' .. string.lower(address), id)
   redis.call('ZADD', prefix .. name .. ':' .. ERASED, row[QUEUED_AT], id)
 end
 
 local function without_quote(detail)
-  return string.find(string.lower(detail), address, 1, true) and '' or detail
+  local lower = string.lower(detail)
+  for _, address in ipairs(spellings) do
+    if string.find(lower, address, 1, true) then
+      return ''
+    end
+  end
+  return detail
 end
 
 local function erase(id, row)
-  if string.lower(row[FROM]) == address then
+  if wanted[string.lower(row[FROM])] then
+    move(id, row, 'from', row[FROM])
     row[FROM] = ERASED
-    move(id, row, 'from')
   end
-  if string.lower(row[TO]) == address then
+  if wanted[string.lower(row[TO])] then
+    move(id, row, 'to', row[TO])
     row[TO] = ERASED
-    move(id, row, 'to')
   end
   local about = row[ABOUT]
   for at, other in ipairs(about and about[RECIPIENTS] or {}) do
-    if string.lower(other) == address then
+    if wanted[string.lower(other)] then
+      move(id, row, 'to', other)
       about[RECIPIENTS][at] = ERASED
-      move(id, row, 'to')
     end
   end
   if about then
@@ -39,7 +49,7 @@ local function erase(id, row)
   save(id, row)
 end
 
-local key = prefix .. index .. ':' .. address
+local key = prefix .. index
 local erased, kept = 0, 0
 for _, id in ipairs(redis.call('ZRANGE', key, over, over + limit - 1)) do
   local row = load(id)
