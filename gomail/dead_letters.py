@@ -164,6 +164,7 @@ class Kept(StrEnum):
     """Why a dead letter stays on the dead-letter queue; the text is for people."""
 
     FRESH = "not yet a minute old: it would count as a copy and come back; try again in a minute"
+    AGAIN = "came back dead while this ran, or is a young second copy: look at it first"
     SENT = "sent already, by the ledger"
     CANCELED = "called back by its sender"
     EXPIRED = "its sender's own time limit is over: it would come back"

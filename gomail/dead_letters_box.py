@@ -52,6 +52,11 @@ DELETES = 4
 """Tries to delete what a queue has confirmed."""
 STALE_ROUNDS = 100
 """Rounds in a row without a new letter that are borne; a queue that delivers twice has some."""
+CLOCKS_APART = 900
+"""Seconds that this clock and the queue's may differ; AWS refuses signatures of one that is off by
+more."""
+SERVERS_APART = 1
+"""Seconds that the clocks of a queue's own servers may differ."""
 FAILURES = 3
 """Batches in a row of which no queue took anything, after which a redrive ends."""
 
@@ -82,7 +87,7 @@ class Redrive:
     kept: list[tuple[str, Kept]] = field(default_factory=list)
     """Ids that were meant and stay, with the reason."""
     copies: int = 0
-    """Second copies of what this run redrove, deleted without being sent."""
+    """Second copies of what this run redrove, deleted without being sent: they were dead before."""
     undeleted: list[str] = field(default_factory=list)
     """Of `redriven`, those whose dead letter could not be deleted: it shows again."""
     looked: int = 0
@@ -360,7 +365,9 @@ class _Run:
         self._rate, self._most, self._force, self._dry = rate, most, force, dry
         self._began: float | None = None
         self._failures = 0
-        self._bodies: dict[str, int] = {}
+        self._put_after: dict[tuple[str, int], float] = {}
+        """Of what this run has put on a queue: a time of the queue's clock that was over by then.
+        """
         self.size = max(1, min(BATCH, int(rate)))
         self.has_met = False
         """Something was meant in the last round: what follows is received as it is needed."""
@@ -375,39 +382,44 @@ class _Run:
         """Redrive what may be of a batch."""
         batch = batch[: self._most - len(self._done.redriven)]
         copies = [letter for letter in batch if self._is_copy(letter)]
-        able = [letter for letter in batch if letter not in copies]
+        again = [letter for letter in batch if self._is_known(letter) and letter not in copies]
+        self._done.kept += [(letter.id, Kept.AGAIN) for letter in again]
+        able = [letter for letter in batch if not self._is_known(letter)]
         reasons = await asyncio.gather(
             *(self._box.reason_to_keep(letter, force=self._force) for letter in able)
         )
-        ready: list[DeadLetter] = []
+        ready: dict[tuple[str, int], DeadLetter] = {}
         for letter, reason in zip(able, reasons, strict=True):
             if reason:
                 self._done.kept.append((letter.id, reason))
-            elif self._is_copy(letter, ready):
+            elif _key(letter) in ready:
                 copies.append(letter)
             else:
-                ready.append(letter)
+                ready[_key(letter)] = letter
         if self._dry:
-            self._note(ready)
-            self._done.redriven += [letter.id for letter in ready]
+            self._note(ready.values(), self._over_by_now(sweep))
+            self._done.redriven += [letter.id for letter in ready.values()]
             self._done.copies += len(copies)
             return
-        taken = await self._put(ready)
-        wanted = taken + [letter for letter in copies if self._is_copy(letter)]
+        taken = await self._put(list(ready.values()), sweep)
+        # Of what no queue has confirmed, the copy stays as well.
+        self._done.kept += [(one.id, Kept.NOT_TAKEN) for one in copies if not self._is_known(one)]
+        wanted = taken + [letter for letter in copies if self._is_known(letter)]
         gone = await self._box.delete(wanted) if wanted else []
         sweep.gone(gone)
         self._done.redriven += [letter.id for letter in taken]
         self._done.copies += sum(letter in copies for letter in gone)
         self._done.undeleted += [letter.id for letter in taken if letter not in gone]
 
-    async def _put(self, letters: list[DeadLetter]) -> list[DeadLetter]:
+    async def _put(self, letters: list[DeadLetter], sweep: "_Sweep") -> list[DeadLetter]:
         """Those that a queue has confirmed; the others stay."""
         if not letters:
             return []
         await self._wait()
+        over = self._over_by_now(sweep)
         confirmed = await self._box.put(letters)
         taken = [one for one, is_taken in zip(letters, confirmed, strict=True) if is_taken]
-        self._note(taken)
+        self._note(taken, over)
         self._done.kept += [(one.id, Kept.NOT_TAKEN) for one in letters if one not in taken]
         self._failures = 0 if taken else self._failures + 1
         if self._failures >= FAILURES:
@@ -421,15 +433,24 @@ class _Run:
         if pause > 0:
             await self._box._sleep(pause)  # noqa: SLF001
 
-    def _note(self, letters: Iterable[DeadLetter]) -> None:
-        for letter in letters:
-            self._bodies[letter.id] = hash(letter.body)
+    def _over_by_now(self, sweep: "_Sweep") -> float:
+        """A time that is over by the queue's own clock, whatever this one shows."""
+        return max(sweep.latest - SERVERS_APART, self._box._wall() - CLOCKS_APART)  # noqa: SLF001
 
-    def _is_copy(self, letter: DeadLetter, others: Sequence[DeadLetter] = ()) -> bool:
-        """Whether this run has put the same message on a queue, or is about to."""
-        return self._bodies.get(letter.id) == hash(letter.body) or any(
-            (one.id, one.body) == (letter.id, letter.body) for one in others
-        )
+    def _note(self, letters: Iterable[DeadLetter], over: float) -> None:
+        for letter in letters:
+            self._put_after[_key(letter)] = over
+
+    def _is_known(self, letter: DeadLetter) -> bool:
+        """Whether this run has put the same message on a queue."""
+        return _key(letter) in self._put_after
+
+    def _is_copy(self, letter: DeadLetter) -> bool:
+        """Whether it was dead already when this run put the same message on a queue.
+
+        One that was buried later is that message, refused again: it is on no queue any more.
+        """
+        return letter.buried_at <= self._put_after.get(_key(letter), float("-inf"))
 
 
 class _Sweep:
@@ -450,6 +471,8 @@ class _Sweep:
         self._held: dict[str, str] = {}
         self._seen: set[str] = set()
         self._width = 1
+        self.latest = float("-inf")
+        """When the last of those seen was buried, by the queue's clock."""
         self.complete = False
 
     @property
@@ -474,6 +497,7 @@ class _Sweep:
             # By id: one may come twice in a round if its time is over in the middle.
             new = {m.queue_message_id: m for m in received if m.queue_message_id not in self._seen}
             self._seen |= new.keys()
+            self.latest = max([self.latest, *(message.sent_at for message in received)])
             if new or not received:
                 break
         self.complete = not new
@@ -516,6 +540,11 @@ class _Sweep:
             await self._queue.hide(self._url, dict.fromkeys(handles, 0))
         except QueueError as error:  # they show by themselves when the hold is over
             log.warning("give back to %s: %s", self._url, error)
+
+
+def _key(letter: DeadLetter) -> tuple[str, int]:
+    """Equal for one message, before and after it was put on a queue."""
+    return letter.id, hash(redriven(letter))
 
 
 def _hold_for(most: int) -> int:

@@ -14,7 +14,7 @@ from gomail.email import Claim, Message, encode
 from gomail.errors import QueueRefused, QueueUnavailable
 from gomail.queue import Fault
 from tests.builders import email, message
-from tests.dead_letters.boxes import DEAD, ONE, TWO, Stage, Told
+from tests.dead_letters.boxes import DEAD, HOUR, ONE, TWO, Stage, Told
 from tests.flows.fakes import LeftOut, Lost, Partly
 
 FAST = {"rate": 1_000_000.0}
@@ -248,6 +248,62 @@ def test_a_second_copy_of_what_a_run_redrove_is_deleted_and_not_sent():
     assert (done.redriven, done.copies) == (["m-1"], 29)
     assert stage.bodies() == [encode(message("m-1"))]
     assert stage.dead() == []
+
+
+GO_SERVICE = '{"email":{"fromEmail":"a@example.com","toEmail":"b@example.com","body":"Hi"}}'
+
+
+@pytest.mark.parametrize("body", [None, GO_SERVICE])
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("age", [HOUR, 30 * 24 * HOUR, 120])
+def test_what_is_refused_again_while_a_redrive_runs_stays_dead_and_is_named(age, force, body):
+    stage = Stage()
+    ids = stage.bury(30, age=age, body=body)
+    stage.refuse_again()
+
+    done = run(stage.box.redrive(EVERY, force=force, **FAST))
+
+    assert sorted(stage.dead()) == sorted(ids), "each is dead again, and none is gone"
+    assert (sorted(done.redriven), done.copies) == (sorted(ids), 0)
+    assert sorted(done.kept) == [(id_, Kept.AGAIN) for id_ in sorted(ids)]
+    assert stage.all_visible()
+
+
+def test_a_young_letter_is_a_copy_if_a_later_one_had_come_before_it_was_redriven():
+    stage = Stage()
+    stage.queue.bury("m-1", age=120)
+    for number in range(9):
+        stage.queue.bury(f"later-{number}", age=100)
+    for age in (110, 90):
+        stage.queue.bury("m-1", age=age)
+
+    done = run(stage.box.redrive(EVERY, **FAST))
+
+    assert (done.copies, done.kept) == (1, [("m-1", Kept.AGAIN)])
+    assert stage.dead() == ["m-1"]
+
+
+def test_a_queue_whose_clock_is_ahead_or_behind_costs_no_letter():
+    for off in (-600, 600):
+        stage = Stage()
+        ids = stage.bury(30, age=120 - off)
+        stage.refuse_again(age=-off)
+
+        run(stage.box.redrive(EVERY, force=True, **FAST))
+
+        assert sorted(stage.dead()) == sorted(ids)
+
+
+def test_a_copy_of_what_no_queue_confirms_stays_and_is_named():
+    stage = Stage()
+    for _ in range(2):
+        stage.queue.bury("m-1")
+
+    with stage.queue.broken("send", QueueUnavailable("no answer")):
+        done = run(stage.box.redrive(EVERY, **FAST))
+
+    assert done.kept == [("m-1", Kept.NOT_TAKEN)] * 2
+    assert stage.dead() == ["m-1", "m-1"]
 
 
 def test_two_letters_with_one_id_and_different_bodies_are_both_redriven():
