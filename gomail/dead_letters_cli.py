@@ -249,6 +249,9 @@ def _which(
 ) -> "Which":
     from gomail.dead_letters import Which, age_of  # noqa: PLC0415
 
+    texts = {"--reason": reason, "--code": code, "--provider": provider, "--older-than": older_than}
+    for option, text in texts.items():
+        _not_empty(option, text)
     try:
         age = None if older_than is None else age_of(older_than)
     except ValueError as error:
@@ -260,10 +263,17 @@ def _chosen(letter_id: str | None, *, every: bool, which: "Which") -> "Which":
     """What is meant: one, those of a filter, or all, said in so many words."""
     from gomail.dead_letters import EVERY, Which  # noqa: PLC0415
 
+    _not_empty("ID", letter_id)
     ways = [letter_id is not None, every, which != EVERY]
     if sum(ways) != 1:
         raise typer.BadParameter("name an ID, or a filter such as --code, or --all; one of them")
     return Which(id=letter_id) if letter_id is not None else which
+
+
+def _not_empty(option: str, text: str | None) -> None:
+    """An empty value, such as that of a variable that is not set, would mean every letter."""
+    if text is not None and not text.strip():
+        raise typer.BadParameter("it is empty; give a value or leave it out", param_hint=option)
 
 
 class _Progress:

@@ -245,9 +245,9 @@ def _selected(given: dict[str, Any], faults: Faults) -> Which:
         if given["all"] is not True:
             faults["all"] = "all is not true"
     elif "id" in given:
-        if isinstance(given["id"], str) and given["id"]:
+        if isinstance(given["id"], str) and given["id"].strip():
             return Which(id=given["id"])
-        faults["id"] = "id is not a text"
+        faults["id"] = "id is not a text, or is empty"
     elif not isinstance(given["filter"], dict) or not given["filter"]:
         # An empty one would be all of them, which has to be said in so many words.
         faults["filter"] = "filter is not an object with at least one field"
@@ -259,12 +259,12 @@ def _selected(given: dict[str, Any], faults: Faults) -> Which:
 def _which(given: dict[str, Any], path: str, faults: Faults) -> Which:
     found: dict[str, Any] = {}
     for name, value in given.items():
-        if name in _TEXTS and isinstance(value, str) and value:
+        if name in _TEXTS and isinstance(value, str) and value.strip():
             found[_TEXTS[name]] = value
         elif name in _AGES and _is_age(value):
             found[_AGES[name]] = value
         elif name in _TEXTS:
-            faults[path + name] = f"{name} is not a text"
+            faults[path + name] = f"{name} is not a text, or is empty"
         elif name in _AGES:
             faults[path + name] = f"{name} is not a number of seconds"
         else:

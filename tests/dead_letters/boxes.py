@@ -64,6 +64,7 @@ class Stage:
 
     def __init__(self, ledger=None, payloads=None):
         self.queue = BrowsableQueue()
+        self.ledger = ledger
         self.now = 0.0
         self.slept = []
         self.box = DeadLetterBox(

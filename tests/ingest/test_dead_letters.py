@@ -185,6 +185,8 @@ def test_those_that_are_kept_are_named_and_who_asks_for_more_comes_to_an_end(cli
         ({"filter": {}}, "filter"),
         ({"filter": []}, "filter"),
         ({"filter": {"code": 7}}, "filter.code"),
+        ({"filter": {"reason": ""}}, "filter.reason"),
+        ({"filter": {"reason": " "}}, "filter.reason"),
         ({"filter": {"olderThanSeconds": True}}, "filter.olderThanSeconds"),
         ({"filter": {"colour": "red"}}, "filter.colour"),
         ({"all": True, "rate": 0}, "rate"),
