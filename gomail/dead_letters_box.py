@@ -75,7 +75,7 @@ class Look:
     looked: int = 0
     """Letters looked at, whether meant or not."""
     complete: bool = False
-    """The box had no more; what others hold meanwhile is never seen."""
+    """The box had no more; otherwise it may have had. What others hold meanwhile is never seen."""
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Redrive:
     """Of `redriven`, those whose dead letter could not be deleted: it shows again."""
     looked: int = 0
     complete: bool = False
-    """The box had no more."""
+    """The box had no more; otherwise it may have had."""
     stopped: str = ""
     """Why it ended early, if the queues take nothing."""
 
@@ -219,12 +219,11 @@ class DeadLetterBox:
         async with self._sweep(hold, most=look_at, within=within) as sweep:
             while not run.is_over and (letters := await sweep.more(eager=not run.has_met)):
                 now = self._wall()
-                run.has_met = False
-                for batch in _batches([one for one in letters if which.has(one, now)], run.size):
-                    run.has_met = True
-                    if run.is_over or sweep.is_late:
-                        break
-                    await run.work(batch, sweep)
+                meant = [one for one in letters if which.has(one, now)]
+                run.has_met = bool(meant)
+                while meant and not (run.is_over or sweep.is_late):
+                    batch, meant = meant[: run.size], meant[run.size :]
+                    meant = await run.work(batch, sweep) + meant
                     run.found |= which.id is not None
                     told(sweep.looked, len(done.redriven))
                 told(sweep.looked, len(done.redriven))
@@ -378,9 +377,9 @@ class _Run:
         done = self._done
         return self.found or bool(done.stopped) or len(done.redriven) >= self._most
 
-    async def work(self, batch: Sequence[DeadLetter], sweep: "_Sweep") -> None:
-        """Redrive what may be of a batch."""
-        batch = batch[: self._most - len(self._done.redriven)]
+    async def work(self, batch: Sequence[DeadLetter], sweep: "_Sweep") -> list[DeadLetter]:
+        """Redrive what may be of a batch; those that were not tried, for want of room."""
+        room = self._most - len(self._done.redriven)
         copies = [letter for letter in batch if self._is_copy(letter)]
         again = [letter for letter in batch if self._is_known(letter) and letter not in copies]
         self._done.kept += [(letter.id, Kept.AGAIN) for letter in again]
@@ -389,18 +388,21 @@ class _Run:
             *(self._box.reason_to_keep(letter, force=self._force) for letter in able)
         )
         ready: dict[tuple[str, int], DeadLetter] = {}
+        untried: list[DeadLetter] = []
         for letter, reason in zip(able, reasons, strict=True):
             if reason:
                 self._done.kept.append((letter.id, reason))
             elif _key(letter) in ready:
                 copies.append(letter)
-            else:
+            elif len(ready) < room:
                 ready[_key(letter)] = letter
+            else:
+                untried.append(letter)
         if self._dry:
             self._note(ready.values(), self._over_by_now(sweep))
             self._done.redriven += [letter.id for letter in ready.values()]
             self._done.copies += len(copies)
-            return
+            return untried
         taken = await self._put(list(ready.values()), sweep)
         # Of what no queue has confirmed, the copy stays as well.
         self._done.kept += [(one.id, Kept.NOT_TAKEN) for one in copies if not self._is_known(one)]
@@ -410,6 +412,7 @@ class _Run:
         self._done.redriven += [letter.id for letter in taken]
         self._done.copies += sum(letter in copies for letter in gone)
         self._done.undeleted += [letter.id for letter in taken if letter not in gone]
+        return untried
 
     async def _put(self, letters: list[DeadLetter], sweep: "_Sweep") -> list[DeadLetter]:
         """Those that a queue has confirmed; the others stay."""
@@ -500,7 +503,7 @@ class _Sweep:
             self.latest = max([self.latest, *(message.sent_at for message in received)])
             if new or not received:
                 break
-        self.complete = not new
+        self.complete = not received
         return [read(message) for message in new.values()]
 
     async def _round(self, room: int, *, eager: bool) -> list[Received]:

@@ -177,7 +177,7 @@ def redrive(
             }
         )
     else:
-        for line in page.redrive(done, dry=dry_run):
+        for line in page.redrive(done, dry=dry_run, one=letter_id is not None):
             typer.echo(line)
     if done.stopped or (letter_id and done.kept):
         raise typer.Exit(1)

@@ -102,7 +102,7 @@ def end(look: Look) -> str:
     if look.complete:
         rest = "" if look.looked == len(look.letters) else f" of {look.looked:,}"
         return f"{meant}{rest}."
-    return f"{meant} among the first {look.looked:,}; there are more (--limit)."
+    return f"{meant} among the first {look.looked:,}; there may be more (--limit)."
 
 
 def letter_(letter: DeadLetter, record: EmailRecord | None) -> list[str]:
@@ -124,8 +124,8 @@ def letter_(letter: DeadLetter, record: EmailRecord | None) -> list[str]:
     return [*lines, *_field("ledger", record.status), *_history(record)]
 
 
-def redrive(done: Redrive, *, dry: bool) -> list[str]:
-    """What a redrive has done."""
+def redrive(done: Redrive, *, dry: bool, one: bool = False) -> list[str]:
+    """What a redrive has done; `one` if one letter was meant, and no more are to be done."""
     count = _count(len(done.redriven), "dead letter")
     lines = [f"{count} would be redriven." if dry else f"{count} redriven."]
     if done.copies:
@@ -142,6 +142,8 @@ def redrive(done: Redrive, *, dry: bool) -> list[str]:
         )
     if done.stopped:
         lines += _wrapped(f"Ended early: {done.stopped}; the log says why. Run it again.")
+    elif not (done.complete or one):
+        lines.append("There may be more.")
     return lines
 
 

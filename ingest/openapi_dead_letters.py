@@ -63,7 +63,7 @@ REDRIVEN: Schema = shape(
             "description": "Of those redriven: the dead letter shows again.",
         },
         "dryRun": _FLAG,
-        "more": {**_FLAG, "description": "Something was redriven and more is left: ask again."},
+        "more": {**_FLAG, "description": "Something was redriven and more may be left: ask again."},
     }
 )
 FILTER: Schema = {

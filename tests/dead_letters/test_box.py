@@ -189,6 +189,43 @@ def test_a_bounded_redrive_goes_on_where_it_ended():
     assert stage.dead() == []
 
 
+def test_a_bound_counts_what_is_redriven_and_what_is_left_is_not_called_complete():
+    stage = Stage(ledger=Told(m_1="sent"))
+    ids = stage.bury(10)
+
+    parts = [run(stage.box.redrive(EVERY, most=1, **FAST)) for _ in range(9)]
+
+    assert [part.redriven for part in parts] == [[id_] for id_ in ids[1:]]
+    assert not any(part.complete for part in parts)
+    assert run(stage.box.redrive(EVERY, **FAST)).complete
+
+
+def test_a_bound_is_not_used_up_by_what_no_queue_takes():
+    stage = Stage()
+    stage.bury(3)
+    stage.queue.script("send", QueueUnavailable("no answer"))
+
+    done = run(stage.box.redrive(EVERY, most=1, **FAST))
+
+    assert (done.redriven, done.kept) == (["m-2"], [("m-1", Kept.NOT_TAKEN)])
+
+
+def test_a_look_that_meets_only_what_it_has_seen_is_not_complete():
+    stage = Stage()
+    stage.bury(1)
+    browse = stage.queue.browse
+
+    async def again(queue, **given):
+        for one in stage.queue.on(queue):
+            stage.queue.show(queue, one.id)  # it was held too long
+        return await browse(queue, **given)
+
+    stage.queue.browse = again
+    look = run(stage.box.look())
+
+    assert (look.looked, look.complete) == (1, False)
+
+
 @pytest.mark.parametrize(
     "reaction",
     [

@@ -43,3 +43,15 @@ def test_an_empty_id_is_refused(over, command):
     status, said = over(Stage(), command, "")
 
     assert (status, "ID" in said, "it is empty" in said) == (2, True, True)
+
+
+def test_a_redrive_that_has_done_its_limit_says_that_there_may_be_more(over):
+    stage = Stage()
+    stage.bury(3)
+
+    assert over(stage, "redrive", "--all", "--limit", "1") == (
+        0,
+        "1 dead letter redriven. There may be more.",
+    )
+    assert over(stage, "redrive", "m-2") == (0, "1 dead letter redriven.")
+    assert over(stage, "redrive", "--all") == (0, "1 dead letter redriven.")
