@@ -35,7 +35,17 @@ from gomail.email import Claim
 from gomail.errors import QueueError, QueueRefused
 from gomail.ledger import Ledger, LedgerUnavailable, Status
 from gomail.payloads import PayloadMissing, Payloads, PayloadUnavailable
-from gomail.queue import BATCH, Browser, Consumer, Entry, Fault, Inspector, Received, Sender
+from gomail.queue import (
+    BATCH,
+    Browser,
+    Consumer,
+    Describer,
+    Entry,
+    Fault,
+    Inspector,
+    Received,
+    Sender,
+)
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +123,8 @@ class DeadLetterBox:
         targets: URLs of the queues that the dispatcher reads.
         ledger: asked whether an email has been sent meanwhile; None without one.
         payloads: asked whether the large parts of an email are still there; None without a store.
+        describer: the same queues, asked how many letters others hold; None where nobody wants to
+            know.
     """
 
     def __init__(
@@ -123,12 +135,13 @@ class DeadLetterBox:
         targets: Sequence[str],
         ledger: Ledger | None = None,
         payloads: Payloads | None = None,
+        describer: Describer | None = None,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._queue, self._url, self._targets = queue, url, targets
-        self._ledger, self._payloads = ledger, payloads
+        self._ledger, self._payloads, self._describer = ledger, payloads, describer
         self._wall, self._clock, self._sleep = wall, clock, sleep
         self._turns = itertools.cycle(targets)
 
@@ -139,6 +152,14 @@ class DeadLetterBox:
             QueueError: the queue did not answer.
         """
         return (await self._queue.info(self._url)).waiting
+
+    async def held(self) -> int:
+        """Letters that somebody holds, approximately; asked before a look, others do.
+
+        Raises:
+            QueueError: the queue did not answer.
+        """
+        return (await self._describer.describe(self._url)).hidden if self._describer else 0
 
     # -- looking -------------------------------------------------------------------------------
 

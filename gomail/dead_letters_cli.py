@@ -108,10 +108,7 @@ def show(
 
     letter, history = _with_box(find)
     if letter is None:
-        _refuse(
-            f"{letter_id} is not on the dead-letter queue, or somebody else holds it just now; "
-            "try again in a minute"
-        )
+        _refuse(page.missing(letter_id))
     if body:
         typer.echo(letter.body)
     elif as_json:
@@ -164,7 +161,7 @@ def redrive(
 
     done = _with_box(again)
     if letter_id and not (done.redriven or done.kept):
-        _refuse(f"{letter_id} is not on the dead-letter queue, or somebody else holds it just now")
+        _refuse(page.missing(letter_id))
     if as_json:
         _say_json(
             {
@@ -193,23 +190,31 @@ def purge(
     provider: Provider = None,
     older_than: OlderThan = None,
     yes_really: Annotated[
-        int | None,
+        str | None,
         typer.Option(metavar="COUNT", help="For scripts: the count that is asked for otherwise."),
     ] = None,
 ) -> None:
     """Delete dead letters for good, after their count has been typed back."""
+    from gomail import dead_letters_page as page  # noqa: PLC0415
+
     which = _chosen(
         letter_id, every=every,
         which=_which(reason=reason, code=code, provider=provider, older_than=older_than),
     )  # fmt: skip
 
-    async def look(box: "DeadLetterBox", _ledger: "Ledger | None") -> "Look":
-        return await box.look(which, told=_Progress())
+    async def look(box: "DeadLetterBox", _ledger: "Ledger | None") -> "tuple[Look, int]":
+        held = await box.held()
+        return await box.look(which, told=_Progress()), held
 
-    found = _with_box(look)
+    found, held = _with_box(look)
     count = len(found.letters)
+    if not count and letter_id is not None:
+        _refuse(page.missing(letter_id))
+    unseen = [] if letter_id is not None else page.unseen(found, held)
     if not count:
         typer.echo("No dead letter is meant; nothing is deleted.")
+        if unseen:
+            _refuse("\n".join(unseen))
         return
     _confirm(count, yes_really)
     copies = {letter.copy for letter in found.letters}
@@ -220,7 +225,9 @@ def purge(
     deleted = _with_box(throw)
     typer.echo(f"{deleted:,} deleted.")
     if deleted < count:
-        _refuse(f"{count - deleted:,} were not found again or not deleted; run it again")
+        unseen.append(f"{count - deleted:,} were not found again or not deleted; run it again.")
+    if unseen:
+        _refuse("\n".join(unseen))
 
 
 async def _history(ledger: "Ledger", letter_id: str) -> "EmailRecord | None":
@@ -234,14 +241,14 @@ async def _history(ledger: "Ledger", letter_id: str) -> "EmailRecord | None":
         return None
 
 
-def _confirm(count: int, given: int | None) -> None:
+def _confirm(count: int, given: str | None) -> None:
     if given is None:
         typer.echo(f"This deletes {count:,} for good: nobody will get these emails.")
         typed = typer.prompt("Type the count to delete them", default="", show_default=False)
     else:
-        typed = str(given)
-    if typed.strip() != str(count):
-        _refuse(f"{typed.strip() or 'nothing'} is not {count}; nothing is deleted")
+        typed = given
+    if typed.strip().replace(",", "") != str(count):
+        _refuse(f"{typed.strip() or 'nothing'} is not {count:,}; nothing is deleted")
 
 
 def _which(
@@ -344,6 +351,7 @@ async def _opened() -> "AsyncIterator[tuple[DeadLetterBox, Ledger | None]]":
             targets=settings.queues.urls,
             ledger=ledger,
             payloads=open_payloads(settings, transport, credentials),
+            describer=queue,
         )
         yield box, ledger
     finally:

@@ -69,7 +69,7 @@ class Stage:
         self.slept = []
         self.box = DeadLetterBox(
             self.queue, url=DEAD, targets=(ONE, TWO), ledger=ledger, payloads=payloads,
-            clock=lambda: self.now, sleep=self._sleep,
+            describer=self.queue, clock=lambda: self.now, sleep=self._sleep,
         )  # fmt: skip
 
     async def _sleep(self, seconds):

@@ -1,12 +1,13 @@
 """What `gomail dead-letters` says and with which status it ends, over a box in memory."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
 from typer.testing import CliRunner
 
 from gomail import dead_letters_cli
-from tests.dead_letters.boxes import Stage
+from tests.dead_letters.boxes import DEAD, Stage
 
 
 @pytest.fixture
@@ -23,6 +24,11 @@ def over(monkeypatch):
         return done.exit_code, " ".join(done.output.split())
 
     return over
+
+
+def hold(stage, count):
+    """Somebody else looks at so many and does not give them back."""
+    asyncio.run(stage.queue.receive(DEAD, most=count, wait=0, visibility=60))
 
 
 @pytest.mark.parametrize("option", ["--reason", "--code", "--provider", "--older-than"])
@@ -55,3 +61,71 @@ def test_a_redrive_that_has_done_its_limit_says_that_there_may_be_more(over):
     )
     assert over(stage, "redrive", "m-2") == (0, "1 dead letter redriven.")
     assert over(stage, "redrive", "--all") == (0, "1 dead letter redriven.")
+
+
+@pytest.mark.parametrize("command", [["show"], ["redrive"], ["purge", "--yes-really", "1"]])
+def test_an_id_that_is_unknown_or_held_is_said_to_be_so(over, command):
+    stage = Stage()
+    stage.bury(1)
+    hold(stage, 1)
+
+    for id_ in ("nobody", "m-1"):
+        status, said = over(stage, *command, id_)
+        assert (status, f"{id_} is not on the dead-letter queue" in said) == (1, True)
+        assert "another look holds it just now; try again in some minutes" in said
+    assert stage.dead() == ["m-1"]
+
+
+@pytest.mark.parametrize("count", ["1,234", "1234", " 1,234 "])
+@pytest.mark.parametrize("by_option", [True, False])
+def test_a_count_is_typed_back_with_or_without_commas(over, count, by_option):
+    stage = Stage()
+    stage.bury(1_234)
+
+    given = ["--yes-really", count] if by_option else []
+    status, said = over(stage, "purge", "--all", *given, typed=f"{count}\n")
+
+    assert (status, "1,234 deleted." in said, stage.dead()) == (0, True, [])
+
+
+def test_another_count_deletes_nothing(over):
+    stage = Stage()
+    stage.bury(2)
+
+    for count in ("1", "two", "", "-2", "2.0"):
+        status, said = over(stage, "purge", "--all", "--yes-really", count)
+        assert (status, "is not 2; nothing is deleted" in said) == (1, True)
+    assert len(stage.dead()) == 2
+
+
+def test_a_purge_says_what_others_held(over):
+    stage = Stage()
+    stage.bury(20)
+    hold(stage, 8)
+
+    status, said = over(stage, "purge", "--all", "--yes-really", "12")
+
+    assert (status, "12 deleted. About 8 were held by somebody else" in said) == (1, True)
+    status, said = over(stage, "purge", "--all", "--yes-really", "1")
+    assert (status, "nothing is deleted. About 8 were held" in said) == (1, True)
+    assert len(stage.dead()) == 8
+
+
+def test_a_purge_says_that_it_has_not_looked_at_all(over, monkeypatch):
+    stage = Stage()
+    stage.bury(150)
+    look = stage.box.look
+    monkeypatch.setattr(stage.box, "look", lambda which, **more: look(which, most=100, **more))
+
+    status, said = over(stage, "purge", "--all", "--yes-really", "100")
+
+    assert (status, "There may be more than the 100 looked at; run it again." in said) == (1, True)
+    assert over(stage, "purge", "--all", "--yes-really", "50") == (0, "50 deleted.")
+
+
+def test_a_purge_of_one_says_nothing_of_what_else_is_held(over):
+    stage = Stage()
+    stage.bury(2)
+    hold(stage, 1)
+
+    assert over(stage, "purge", "m-2", "--yes-really", "1") == (0, "1 deleted.")
