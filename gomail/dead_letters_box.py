@@ -32,7 +32,7 @@ from gomail.dead_letters import (
     redriven,
 )
 from gomail.email import Claim
-from gomail.errors import QueueError, QueueRefused
+from gomail.errors import QueueError, QueueRefused, QueueUnavailable
 from gomail.ledger import Ledger, LedgerUnavailable, Status
 from gomail.payloads import PayloadMissing, Payloads, PayloadUnavailable
 from gomail.queue import (
@@ -173,6 +173,9 @@ class DeadLetterBox:
         told: Told = _nobody,
     ) -> Look:
         """Look at up to `most` letters, for `within` seconds; those meant are answered.
+
+        What it holds is given back after that. A receive that is broken off then may have brought
+        letters that show again when the hold is over.
 
         Their bodies are left out, so that 100,000 of them fit into memory: `find` has one.
 
@@ -512,12 +515,20 @@ class _Sweep:
 
         Rounds that bring only what has been seen are passed over: it was held too long, and shows
         again.
+
+        Raises:
+            QueueError: the queue did not answer, or nothing of it came within the time of the look.
         """
         for _ in range(STALE_ROUNDS):
             room = self._most - self.looked
             if room <= 0 or self.is_late:
                 return []
-            received = await self._round(room, eager=eager)
+            try:
+                received = await self._round(room, eager=eager)
+            except TimeoutError as error:
+                if self._seen:
+                    return []  # as if its time had been over before
+                raise QueueUnavailable("no answer within the time of the look") from error
             # By id: one may come twice in a round if its time is over in the middle.
             new = {m.queue_message_id: m for m in received if m.queue_message_id not in self._seen}
             self._seen |= new.keys()
@@ -544,7 +555,9 @@ class _Sweep:
 
     async def _browse(self, most: int) -> list[Received]:
         # A long poll, however short, asks all of SQS's servers; a short one asks some of them.
-        return await self._queue.browse(self._url, most=most, wait=1, visibility=self._hold)
+        left = self._until - self._clock()
+        async with asyncio.timeout(left if left < float("inf") else None):
+            return await self._queue.browse(self._url, most=most, wait=1, visibility=self._hold)
 
     def gone(self, letters: Iterable[DeadLetter]) -> None:
         """These are deleted."""
@@ -557,13 +570,18 @@ class _Sweep:
         self._held.clear()
         batches = [handles[at : at + BATCH] for at in range(0, len(handles), BATCH)]
         for at in range(0, len(batches), WIDEST):
-            await asyncio.gather(*(self._show(batch) for batch in batches[at : at + WIDEST]))
+            shown = await asyncio.gather(*map(self._show, batches[at : at + WIDEST]))
+            if not any(shown):
+                break  # whoever waits for the end of the look need not wait for each of the others
 
-    async def _show(self, handles: Sequence[str]) -> None:
+    async def _show(self, handles: Sequence[str]) -> bool:
+        """Whether the queue has answered."""
         try:
             await self._queue.hide(self._url, dict.fromkeys(handles, 0))
         except QueueError as error:  # they show by themselves when the hold is over
             log.warning("give back to %s: %s", self._url, error)
+            return False
+        return True
 
 
 def _key(letter: DeadLetter) -> tuple[str, int]:

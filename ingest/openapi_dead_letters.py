@@ -111,9 +111,12 @@ _AN_ITEM = {
     "buriedAt": "2026-01-31T12:00:00Z",
 }
 _UNAVAILABLE = described(
-    "The dead-letter queue does not answer just now.",
+    "The dead-letter queue does not answer just now, or three requests wait for it already.",
     BASE_ERROR,
-    {"unavailable": base("The dead-letter queue does not answer just now")},
+    {
+        "unavailable": base("The dead-letter queue does not answer just now"),
+        "busy": base("Too many requests wait for the dead letters just now"),
+    },
     headers=RETRY_AFTER,
 )
 _NOT_THERE = described(

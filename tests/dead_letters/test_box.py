@@ -56,6 +56,35 @@ def test_a_look_ends_when_its_time_is_over():
     assert (look.looked, look.complete) == (0, False)
 
 
+def test_a_receive_that_is_longer_than_the_look_is_broken_off_and_what_was_seen_is_answered():
+    stage = Stage()
+    stage.bury(30)
+    browse, asked = stage.queue.browse, []
+
+    async def stuck(queue, **given):
+        asked.append(queue)
+        if len(asked) == 3:  # of the second round, of which the other part has come
+            await asyncio.Event().wait()
+        return await browse(queue, **given)
+
+    stage.queue.browse = stuck
+    look = run(stage.box.look(within=0.1))
+
+    assert (look.looked, look.complete) == (10, False)
+    assert stage.all_visible()
+
+
+def test_giving_back_is_not_tried_for_ever_at_a_queue_that_does_not_answer():
+    stage = Stage()
+    stage.bury(300)
+
+    with stage.queue.broken("hide", QueueUnavailable("no answer")):
+        look = run(stage.box.look())
+
+    assert look.looked == 300
+    assert stage.queue.calls["hide"] == 8
+
+
 def test_a_look_holds_letters_for_half_a_minute_and_for_longer_only_where_it_sees_many():
     stage = Stage()
     asked = []
