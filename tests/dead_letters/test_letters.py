@@ -6,6 +6,7 @@ from dataclasses import replace
 import orjson
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gomail.dead_letters import (
@@ -71,6 +72,7 @@ def test_attempts_that_are_no_count_are_not_told(attempts):
 TEXT = st.text() | st.sampled_from(["9" * 5_000, "{", '{"id":7}', '{"email":{}}', "[" * 5_000])
 
 
+@hypothesis_settings(deadline=None)
 @given(body=TEXT, attributes=st.dictionaries(st.sampled_from([*TOLD]), TEXT), source=TEXT)
 def test_whatever_is_in_a_dead_letter_it_is_listed_shown_and_judged(body, attributes, source):
     strange = read(received(body, attributes, source))
