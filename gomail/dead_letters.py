@@ -178,6 +178,14 @@ class Kept(StrEnum):
     NOT_TAKEN = "no queue has confirmed it; it may be on one: try again"
 
 
+PASSING = {
+    Kept.NOT_TAKEN: "the queues took nothing",
+    Kept.LEDGER_SILENT: "the ledger answered nothing",
+    Kept.PAYLOAD_UNKNOWN: "the payload store answered nothing",
+}
+"""What keeps one letter like any other, until it is over; how it is told of all of them."""
+
+
 def email_of(letter: DeadLetter) -> Email | None:
     """The email in it; None if there is none that the dispatcher would send."""
     try:

@@ -14,13 +14,22 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Sequence,
+    Sized,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from gomail.dead_letters import (
     EVERY,
+    PASSING,
     DeadLetter,
     Kept,
     Which,
@@ -68,7 +77,7 @@ more."""
 SERVERS_APART = 1
 """Seconds that the clocks of a queue's own servers may differ."""
 FAILURES = 3
-"""Batches in a row of which no queue took anything, after which a redrive ends."""
+"""Batches in a row of which nothing was redriven for an outage, after which a redrive ends."""
 
 T = TypeVar("T")
 
@@ -104,7 +113,7 @@ class Redrive:
     complete: bool = False
     """The box had no more; otherwise it may have had."""
     stopped: str = ""
-    """Why it ended early, if the queues take nothing."""
+    """Why it ended early, if the queues, the ledger or the payload store is down."""
 
 
 Told = Callable[[int, int], None]
@@ -260,7 +269,8 @@ class DeadLetterBox:
         if not force:
             try:
                 status = await self._status(letter.id)
-            except LedgerUnavailable:  # it stays: it may have been sent
+            except LedgerUnavailable as error:  # it stays: it may have been sent
+                log.warning("redrive of %s: %s", letter.id, error)
                 return Kept.LEDGER_SILENT
             if reason := kept(letter, email, status, self._wall()):
                 return reason
@@ -283,7 +293,8 @@ class DeadLetterBox:
             await self._payloads.get(claim.key, timeout=PAYLOAD_TIMEOUT)
         except PayloadMissing:
             return Kept.PAYLOAD_GONE
-        except PayloadUnavailable:  # it stays, and may be redriven once the store answers
+        except PayloadUnavailable as error:  # it stays; it may be redriven once the store answers
+            log.warning("redrive: %s", error)
             return Kept.PAYLOAD_UNKNOWN
         return None
 
@@ -404,6 +415,7 @@ class _Run:
     async def work(self, batch: Sequence[DeadLetter], sweep: "_Sweep") -> list[DeadLetter]:
         """Redrive what may be of a batch; those that were not tried, for want of room."""
         room = self._most - len(self._done.redriven)
+        kept_before = len(self._done.kept)
         copies = [letter for letter in batch if self._is_copy(letter)]
         again = [letter for letter in batch if self._is_known(letter) and letter not in copies]
         self._done.kept += [(letter.id, Kept.AGAIN) for letter in again]
@@ -423,11 +435,13 @@ class _Run:
             else:
                 untried.append(letter)
         if self._dry:
+            self._count_failure(kept_before, ready)
             self._note(ready.values(), self._over_by_now(sweep))
             self._done.redriven += [letter.id for letter in ready.values()]
             self._done.copies += len(copies)
             return untried
         taken = await self._put(list(ready.values()), sweep)
+        self._count_failure(kept_before, taken)
         # Of what no queue has confirmed, the copy stays as well.
         self._done.kept += [(one.id, Kept.NOT_TAKEN) for one in copies if not self._is_known(one)]
         wanted = taken + [letter for letter in copies if self._is_known(letter)]
@@ -448,10 +462,14 @@ class _Run:
         taken = [one for one, is_taken in zip(letters, confirmed, strict=True) if is_taken]
         self._note(taken, over)
         self._done.kept += [(one.id, Kept.NOT_TAKEN) for one in letters if one not in taken]
-        self._failures = 0 if taken else self._failures + 1
-        if self._failures >= FAILURES:
-            self._done.stopped = f"the queues took nothing of {FAILURES} batches in a row"
         return taken
+
+    def _count_failure(self, kept_before: int, taken: Sized) -> None:
+        """End the run if nothing is redriven for an outage, batch after batch."""
+        passing = [why for _, why in self._done.kept[kept_before:] if why in PASSING]
+        self._failures = self._failures + 1 if passing and not taken else 0
+        if self._failures >= FAILURES:
+            self._done.stopped = f"{PASSING[passing[-1]]} for {FAILURES} batches in a row"
 
     async def _wait(self) -> None:
         now = self._box._clock()  # noqa: SLF001 - a run is a part of the box

@@ -148,6 +148,7 @@ def redrive(
     Each is deleted only after a queue has confirmed it. Run it again after it was interrupted.
     """
     from gomail import dead_letters_page as page  # noqa: PLC0415
+    from gomail.dead_letters import PASSING  # noqa: PLC0415
 
     which = _chosen(
         letter_id, every=every,
@@ -176,7 +177,7 @@ def redrive(
     else:
         for line in page.redrive(done, dry=dry_run, one=letter_id is not None):
             typer.echo(line)
-    if done.stopped or (letter_id and done.kept):
+    if (letter_id and done.kept) or any(why in PASSING for _, why in done.kept):
         raise typer.Exit(1)
 
 

@@ -405,6 +405,36 @@ def test_while_the_ledger_is_down_nothing_is_redriven_but_by_force():
     assert run(stage.box.redrive(EVERY, force=True, **FAST)).redriven == ["m-1"]
 
 
+def test_a_ledger_that_stays_down_ends_a_redrive():
+    ledger = Told()
+    ledger.down = True
+    stage = Stage(ledger=ledger)
+    stage.bury(100)
+
+    for dry in (False, True):
+        done = run(stage.box.redrive(EVERY, dry=dry, **FAST))
+        assert (done.redriven, len(done.kept), done.complete) == ([], 30, False)
+        assert done.stopped == "the ledger answered nothing for 3 batches in a row"
+    assert stage.all_visible()
+
+
+def test_a_ledger_that_comes_back_lets_a_redrive_go_on():
+    ledger, asked = Told(), []
+    stage = Stage(ledger=ledger)
+    stage.bury(60)
+    answer = ledger.email
+
+    async def flapping(email_id):
+        asked.append(email_id)
+        ledger.down = len(asked) <= 20 or 30 < len(asked) <= 50
+        return await answer(email_id)
+
+    ledger.email = flapping
+    done = run(stage.box.redrive(EVERY, **FAST))
+
+    assert (len(done.redriven), len(done.kept), done.stopped) == (20, 40, "")
+
+
 def claiming(id_):
     return encode(Message(id_, replace(email(body=""), claim=Claim("gomail/x", "0" * 64, 7))))
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gomail import dead_letters_cli
-from tests.dead_letters.boxes import DEAD, Stage
+from tests.dead_letters.boxes import DEAD, Stage, Told
 
 
 @pytest.fixture
@@ -129,3 +129,23 @@ def test_a_purge_of_one_says_nothing_of_what_else_is_held(over):
     hold(stage, 1)
 
     assert over(stage, "purge", "m-2", "--yes-really", "1") == (0, "1 deleted.")
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_a_redrive_that_a_ledger_keeps_from_its_work_ends_with_status_1(over, count):
+    ledger = Told()
+    ledger.down = True
+    stage = Stage(ledger=ledger)
+    stage.bury(count)
+
+    status, said = over(stage, "redrive", "--all")
+
+    assert (status, "kept: the ledger does not answer" in said) == (1, True)
+    assert ("Ended early: the ledger answered nothing" in said) is (count == 50)
+
+
+def test_a_redrive_of_many_that_keeps_some_for_good_ends_with_status_0(over):
+    stage = Stage(ledger=Told(m_1="sent"))
+    stage.bury(2)
+
+    assert over(stage, "redrive", "--all")[0] == 0
