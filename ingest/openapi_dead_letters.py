@@ -215,7 +215,7 @@ REDRIVE_ROUTE = _route(
     "Put dead letters on the queues again",
     {
         200: described(
-            "What was done: at most 100, at the rate asked for, within 20 seconds.",
+            "What was done: at most 100, at the rate asked for; nothing is begun after 20 seconds.",
             REDRIVEN,
             {
                 "one": {
