@@ -26,6 +26,8 @@ FRESH_SECONDS = REDRIVEN_AFTER / 1_000 + 1
 """A message that is put on a queue sooner after its first time counts there as a copy of the dead
 letter, not as redriven, and would come back; a second more for two clocks."""
 
+_ATTEMPTS = re.compile(r"[0-9]{1,9}")
+"""More digits are nobody's count, and no number that JSON carries everywhere."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _AGE = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -70,7 +72,7 @@ def read(message: Received) -> DeadLetter:
         code=told.get("code") or (TOO_OFTEN_CODE if moved else ""),
         detail=told.get("detail", ""),
         provider=told.get("provider", ""),
-        attempts=int(given) if (given := told.get("attempts", "")).isdecimal() else 0,
+        attempts=int(given) if _ATTEMPTS.fullmatch(given := told.get("attempts", "")) else 0,
         source=told.get("queue") or message.source_arn,
         buried_at=message.sent_at,
         by_us=by_us,
@@ -164,6 +166,7 @@ class Kept(StrEnum):
     """Why a dead letter stays on the dead-letter queue; the text is for people."""
 
     FRESH = "not yet a minute old: it would count as a copy and come back; try again in a minute"
+    AGAIN = "came back dead while this ran, or is a young second copy: look at it first"
     SENT = "sent already, by the ledger"
     CANCELED = "called back by its sender"
     EXPIRED = "its sender's own time limit is over: it would come back"
@@ -173,6 +176,14 @@ class Kept(StrEnum):
     PAYLOAD_UNKNOWN = "the payload store does not answer"
     NO_STORE = "its large parts are in a payload store, and payloads.bucket names none"
     NOT_TAKEN = "no queue has confirmed it; it may be on one: try again"
+
+
+PASSING = {
+    Kept.NOT_TAKEN: "the queues took nothing",
+    Kept.LEDGER_SILENT: "the ledger answered nothing",
+    Kept.PAYLOAD_UNKNOWN: "the payload store answered nothing",
+}
+"""What keeps one letter like any other, until it is over; how it is told of all of them."""
 
 
 def email_of(letter: DeadLetter) -> Email | None:

@@ -14,13 +14,22 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Sequence,
+    Sized,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from gomail.dead_letters import (
     EVERY,
+    PASSING,
     DeadLetter,
     Kept,
     Which,
@@ -32,10 +41,20 @@ from gomail.dead_letters import (
     redriven,
 )
 from gomail.email import Claim
-from gomail.errors import QueueError, QueueRefused
+from gomail.errors import QueueError, QueueRefused, QueueUnavailable
 from gomail.ledger import Ledger, LedgerUnavailable, Status
 from gomail.payloads import PayloadMissing, Payloads, PayloadUnavailable
-from gomail.queue import BATCH, Browser, Consumer, Entry, Fault, Inspector, Received, Sender
+from gomail.queue import (
+    BATCH,
+    Browser,
+    Consumer,
+    Describer,
+    Entry,
+    Fault,
+    Inspector,
+    Received,
+    Sender,
+)
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +71,13 @@ DELETES = 4
 """Tries to delete what a queue has confirmed."""
 STALE_ROUNDS = 100
 """Rounds in a row without a new letter that are borne; a queue that delivers twice has some."""
+CLOCKS_APART = 900
+"""Seconds that this clock and the queue's may differ; AWS refuses signatures of one that is off by
+more."""
+SERVERS_APART = 1
+"""Seconds that the clocks of a queue's own servers may differ."""
 FAILURES = 3
-"""Batches in a row of which no queue took anything, after which a redrive ends."""
+"""Batches in a row of which nothing was redriven for an outage, after which a redrive ends."""
 
 T = TypeVar("T")
 
@@ -70,7 +94,7 @@ class Look:
     looked: int = 0
     """Letters looked at, whether meant or not."""
     complete: bool = False
-    """The box had no more; what others hold meanwhile is never seen."""
+    """The box had no more; otherwise it may have had. What others hold meanwhile is never seen."""
 
 
 @dataclass(slots=True)
@@ -82,14 +106,14 @@ class Redrive:
     kept: list[tuple[str, Kept]] = field(default_factory=list)
     """Ids that were meant and stay, with the reason."""
     copies: int = 0
-    """Second copies of what this run redrove, deleted without being sent."""
+    """Second copies of what this run redrove, deleted without being sent: they were dead before."""
     undeleted: list[str] = field(default_factory=list)
     """Of `redriven`, those whose dead letter could not be deleted: it shows again."""
     looked: int = 0
     complete: bool = False
-    """The box had no more."""
+    """The box had no more; otherwise it may have had."""
     stopped: str = ""
-    """Why it ended early, if the queues take nothing."""
+    """Why it ended early, if the queues, the ledger or the payload store is down."""
 
 
 Told = Callable[[int, int], None]
@@ -108,6 +132,8 @@ class DeadLetterBox:
         targets: URLs of the queues that the dispatcher reads.
         ledger: asked whether an email has been sent meanwhile; None without one.
         payloads: asked whether the large parts of an email are still there; None without a store.
+        describer: the same queues, asked how many letters others hold; None where nobody wants to
+            know.
     """
 
     def __init__(
@@ -118,12 +144,13 @@ class DeadLetterBox:
         targets: Sequence[str],
         ledger: Ledger | None = None,
         payloads: Payloads | None = None,
+        describer: Describer | None = None,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._queue, self._url, self._targets = queue, url, targets
-        self._ledger, self._payloads = ledger, payloads
+        self._ledger, self._payloads, self._describer = ledger, payloads, describer
         self._wall, self._clock, self._sleep = wall, clock, sleep
         self._turns = itertools.cycle(targets)
 
@@ -134,6 +161,14 @@ class DeadLetterBox:
             QueueError: the queue did not answer.
         """
         return (await self._queue.info(self._url)).waiting
+
+    async def held(self) -> int:
+        """Letters that somebody holds, approximately; asked before a look, others do.
+
+        Raises:
+            QueueError: the queue did not answer.
+        """
+        return (await self._describer.describe(self._url)).hidden if self._describer else 0
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -147,6 +182,9 @@ class DeadLetterBox:
         told: Told = _nobody,
     ) -> Look:
         """Look at up to `most` letters, for `within` seconds; those meant are answered.
+
+        What it holds is given back after that. A receive that is broken off then may have brought
+        letters that show again when the hold is over.
 
         Their bodies are left out, so that 100,000 of them fit into memory: `find` has one.
 
@@ -214,12 +252,11 @@ class DeadLetterBox:
         async with self._sweep(hold, most=look_at, within=within) as sweep:
             while not run.is_over and (letters := await sweep.more(eager=not run.has_met)):
                 now = self._wall()
-                run.has_met = False
-                for batch in _batches([one for one in letters if which.has(one, now)], run.size):
-                    run.has_met = True
-                    if run.is_over or sweep.is_late:
-                        break
-                    await run.work(batch, sweep)
+                meant = [one for one in letters if which.has(one, now)]
+                run.has_met = bool(meant)
+                while meant and not (run.is_over or sweep.is_late):
+                    batch, meant = meant[: run.size], meant[run.size :]
+                    meant = await run.work(batch, sweep) + meant
                     run.found |= which.id is not None
                     told(sweep.looked, len(done.redriven))
                 told(sweep.looked, len(done.redriven))
@@ -232,7 +269,8 @@ class DeadLetterBox:
         if not force:
             try:
                 status = await self._status(letter.id)
-            except LedgerUnavailable:  # it stays: it may have been sent
+            except LedgerUnavailable as error:  # it stays: it may have been sent
+                log.warning("redrive of %s: %s", letter.id, error)
                 return Kept.LEDGER_SILENT
             if reason := kept(letter, email, status, self._wall()):
                 return reason
@@ -255,7 +293,8 @@ class DeadLetterBox:
             await self._payloads.get(claim.key, timeout=PAYLOAD_TIMEOUT)
         except PayloadMissing:
             return Kept.PAYLOAD_GONE
-        except PayloadUnavailable:  # it stays, and may be redriven once the store answers
+        except PayloadUnavailable as error:  # it stays; it may be redriven once the store answers
+            log.warning("redrive: %s", error)
             return Kept.PAYLOAD_UNKNOWN
         return None
 
@@ -360,7 +399,9 @@ class _Run:
         self._rate, self._most, self._force, self._dry = rate, most, force, dry
         self._began: float | None = None
         self._failures = 0
-        self._bodies: dict[str, int] = {}
+        self._put_after: dict[tuple[str, int], float] = {}
+        """Of what this run has put on a queue: a time of the queue's clock that was over by then.
+        """
         self.size = max(1, min(BATCH, int(rate)))
         self.has_met = False
         """Something was meant in the last round: what follows is received as it is needed."""
@@ -371,48 +412,64 @@ class _Run:
         done = self._done
         return self.found or bool(done.stopped) or len(done.redriven) >= self._most
 
-    async def work(self, batch: Sequence[DeadLetter], sweep: "_Sweep") -> None:
-        """Redrive what may be of a batch."""
-        batch = batch[: self._most - len(self._done.redriven)]
+    async def work(self, batch: Sequence[DeadLetter], sweep: "_Sweep") -> list[DeadLetter]:
+        """Redrive what may be of a batch; those that were not tried, for want of room."""
+        room = self._most - len(self._done.redriven)
+        kept_before = len(self._done.kept)
         copies = [letter for letter in batch if self._is_copy(letter)]
-        able = [letter for letter in batch if letter not in copies]
+        again = [letter for letter in batch if self._is_known(letter) and letter not in copies]
+        self._done.kept += [(letter.id, Kept.AGAIN) for letter in again]
+        able = [letter for letter in batch if not self._is_known(letter)]
         reasons = await asyncio.gather(
             *(self._box.reason_to_keep(letter, force=self._force) for letter in able)
         )
-        ready: list[DeadLetter] = []
+        ready: dict[tuple[str, int], DeadLetter] = {}
+        untried: list[DeadLetter] = []
         for letter, reason in zip(able, reasons, strict=True):
             if reason:
                 self._done.kept.append((letter.id, reason))
-            elif self._is_copy(letter, ready):
+            elif _key(letter) in ready:
                 copies.append(letter)
+            elif len(ready) < room:
+                ready[_key(letter)] = letter
             else:
-                ready.append(letter)
+                untried.append(letter)
         if self._dry:
-            self._note(ready)
-            self._done.redriven += [letter.id for letter in ready]
+            self._count_failure(kept_before, ready)
+            self._note(ready.values(), self._over_by_now(sweep))
+            self._done.redriven += [letter.id for letter in ready.values()]
             self._done.copies += len(copies)
-            return
-        taken = await self._put(ready)
-        wanted = taken + [letter for letter in copies if self._is_copy(letter)]
+            return untried
+        taken = await self._put(list(ready.values()), sweep)
+        self._count_failure(kept_before, taken)
+        # Of what no queue has confirmed, the copy stays as well.
+        self._done.kept += [(one.id, Kept.NOT_TAKEN) for one in copies if not self._is_known(one)]
+        wanted = taken + [letter for letter in copies if self._is_known(letter)]
         gone = await self._box.delete(wanted) if wanted else []
         sweep.gone(gone)
         self._done.redriven += [letter.id for letter in taken]
         self._done.copies += sum(letter in copies for letter in gone)
         self._done.undeleted += [letter.id for letter in taken if letter not in gone]
+        return untried
 
-    async def _put(self, letters: list[DeadLetter]) -> list[DeadLetter]:
+    async def _put(self, letters: list[DeadLetter], sweep: "_Sweep") -> list[DeadLetter]:
         """Those that a queue has confirmed; the others stay."""
         if not letters:
             return []
         await self._wait()
+        over = self._over_by_now(sweep)
         confirmed = await self._box.put(letters)
         taken = [one for one, is_taken in zip(letters, confirmed, strict=True) if is_taken]
-        self._note(taken)
+        self._note(taken, over)
         self._done.kept += [(one.id, Kept.NOT_TAKEN) for one in letters if one not in taken]
-        self._failures = 0 if taken else self._failures + 1
-        if self._failures >= FAILURES:
-            self._done.stopped = f"the queues took nothing of {FAILURES} batches in a row"
         return taken
+
+    def _count_failure(self, kept_before: int, taken: Sized) -> None:
+        """End the run if nothing is redriven for an outage, batch after batch."""
+        passing = [why for _, why in self._done.kept[kept_before:] if why in PASSING]
+        self._failures = self._failures + 1 if passing and not taken else 0
+        if self._failures >= FAILURES:
+            self._done.stopped = f"{PASSING[passing[-1]]} for {FAILURES} batches in a row"
 
     async def _wait(self) -> None:
         now = self._box._clock()  # noqa: SLF001 - a run is a part of the box
@@ -421,15 +478,24 @@ class _Run:
         if pause > 0:
             await self._box._sleep(pause)  # noqa: SLF001
 
-    def _note(self, letters: Iterable[DeadLetter]) -> None:
-        for letter in letters:
-            self._bodies[letter.id] = hash(letter.body)
+    def _over_by_now(self, sweep: "_Sweep") -> float:
+        """A time that is over by the queue's own clock, whatever this one shows."""
+        return max(sweep.latest - SERVERS_APART, self._box._wall() - CLOCKS_APART)  # noqa: SLF001
 
-    def _is_copy(self, letter: DeadLetter, others: Sequence[DeadLetter] = ()) -> bool:
-        """Whether this run has put the same message on a queue, or is about to."""
-        return self._bodies.get(letter.id) == hash(letter.body) or any(
-            (one.id, one.body) == (letter.id, letter.body) for one in others
-        )
+    def _note(self, letters: Iterable[DeadLetter], over: float) -> None:
+        for letter in letters:
+            self._put_after[_key(letter)] = over
+
+    def _is_known(self, letter: DeadLetter) -> bool:
+        """Whether this run has put the same message on a queue."""
+        return _key(letter) in self._put_after
+
+    def _is_copy(self, letter: DeadLetter) -> bool:
+        """Whether it was dead already when this run put the same message on a queue.
+
+        One that was buried later is that message, refused again: it is on no queue any more.
+        """
+        return letter.buried_at <= self._put_after.get(_key(letter), float("-inf"))
 
 
 class _Sweep:
@@ -450,6 +516,8 @@ class _Sweep:
         self._held: dict[str, str] = {}
         self._seen: set[str] = set()
         self._width = 1
+        self.latest = float("-inf")
+        """When the last of those seen was buried, by the queue's clock."""
         self.complete = False
 
     @property
@@ -465,18 +533,27 @@ class _Sweep:
 
         Rounds that bring only what has been seen are passed over: it was held too long, and shows
         again.
+
+        Raises:
+            QueueError: the queue did not answer, or nothing of it came within the time of the look.
         """
         for _ in range(STALE_ROUNDS):
             room = self._most - self.looked
             if room <= 0 or self.is_late:
                 return []
-            received = await self._round(room, eager=eager)
+            try:
+                received = await self._round(room, eager=eager)
+            except TimeoutError as error:
+                if self._seen:
+                    return []  # as if its time had been over before
+                raise QueueUnavailable("no answer within the time of the look") from error
             # By id: one may come twice in a round if its time is over in the middle.
             new = {m.queue_message_id: m for m in received if m.queue_message_id not in self._seen}
             self._seen |= new.keys()
+            self.latest = max([self.latest, *(message.sent_at for message in received)])
             if new or not received:
                 break
-        self.complete = not new
+        self.complete = not received
         return [read(message) for message in new.values()]
 
     async def _round(self, room: int, *, eager: bool) -> list[Received]:
@@ -496,7 +573,9 @@ class _Sweep:
 
     async def _browse(self, most: int) -> list[Received]:
         # A long poll, however short, asks all of SQS's servers; a short one asks some of them.
-        return await self._queue.browse(self._url, most=most, wait=1, visibility=self._hold)
+        left = self._until - self._clock()
+        async with asyncio.timeout(left if left < float("inf") else None):
+            return await self._queue.browse(self._url, most=most, wait=1, visibility=self._hold)
 
     def gone(self, letters: Iterable[DeadLetter]) -> None:
         """These are deleted."""
@@ -509,13 +588,23 @@ class _Sweep:
         self._held.clear()
         batches = [handles[at : at + BATCH] for at in range(0, len(handles), BATCH)]
         for at in range(0, len(batches), WIDEST):
-            await asyncio.gather(*(self._show(batch) for batch in batches[at : at + WIDEST]))
+            shown = await asyncio.gather(*map(self._show, batches[at : at + WIDEST]))
+            if not any(shown):
+                break  # whoever waits for the end of the look need not wait for each of the others
 
-    async def _show(self, handles: Sequence[str]) -> None:
+    async def _show(self, handles: Sequence[str]) -> bool:
+        """Whether the queue has answered."""
         try:
             await self._queue.hide(self._url, dict.fromkeys(handles, 0))
         except QueueError as error:  # they show by themselves when the hold is over
             log.warning("give back to %s: %s", self._url, error)
+            return False
+        return True
+
+
+def _key(letter: DeadLetter) -> tuple[str, int]:
+    """Equal for one message, before and after it was put on a queue."""
+    return letter.id, hash(redriven(letter))
 
 
 def _hold_for(most: int) -> int:

@@ -108,10 +108,7 @@ def show(
 
     letter, history = _with_box(find)
     if letter is None:
-        _refuse(
-            f"{letter_id} is not on the dead-letter queue, or somebody else holds it just now; "
-            "try again in a minute"
-        )
+        _refuse(page.missing(letter_id))
     if body:
         typer.echo(letter.body)
     elif as_json:
@@ -151,6 +148,7 @@ def redrive(
     Each is deleted only after a queue has confirmed it. Run it again after it was interrupted.
     """
     from gomail import dead_letters_page as page  # noqa: PLC0415
+    from gomail.dead_letters import PASSING  # noqa: PLC0415
 
     which = _chosen(
         letter_id, every=every,
@@ -164,7 +162,7 @@ def redrive(
 
     done = _with_box(again)
     if letter_id and not (done.redriven or done.kept):
-        _refuse(f"{letter_id} is not on the dead-letter queue, or somebody else holds it just now")
+        _refuse(page.missing(letter_id))
     if as_json:
         _say_json(
             {
@@ -177,9 +175,9 @@ def redrive(
             }
         )
     else:
-        for line in page.redrive(done, dry=dry_run):
+        for line in page.redrive(done, dry=dry_run, one=letter_id is not None):
             typer.echo(line)
-    if done.stopped or (letter_id and done.kept):
+    if (letter_id and done.kept) or any(why in PASSING for _, why in done.kept):
         raise typer.Exit(1)
 
 
@@ -193,23 +191,31 @@ def purge(
     provider: Provider = None,
     older_than: OlderThan = None,
     yes_really: Annotated[
-        int | None,
+        str | None,
         typer.Option(metavar="COUNT", help="For scripts: the count that is asked for otherwise."),
     ] = None,
 ) -> None:
     """Delete dead letters for good, after their count has been typed back."""
+    from gomail import dead_letters_page as page  # noqa: PLC0415
+
     which = _chosen(
         letter_id, every=every,
         which=_which(reason=reason, code=code, provider=provider, older_than=older_than),
     )  # fmt: skip
 
-    async def look(box: "DeadLetterBox", _ledger: "Ledger | None") -> "Look":
-        return await box.look(which, told=_Progress())
+    async def look(box: "DeadLetterBox", _ledger: "Ledger | None") -> "tuple[Look, int]":
+        held = await box.held()
+        return await box.look(which, told=_Progress()), held
 
-    found = _with_box(look)
+    found, held = _with_box(look)
     count = len(found.letters)
+    if not count and letter_id is not None:
+        _refuse(page.missing(letter_id))
+    unseen = [] if letter_id is not None else page.unseen(found, held)
     if not count:
         typer.echo("No dead letter is meant; nothing is deleted.")
+        if unseen:
+            _refuse("\n".join(unseen))
         return
     _confirm(count, yes_really)
     copies = {letter.copy for letter in found.letters}
@@ -220,7 +226,9 @@ def purge(
     deleted = _with_box(throw)
     typer.echo(f"{deleted:,} deleted.")
     if deleted < count:
-        _refuse(f"{count - deleted:,} were not found again or not deleted; run it again")
+        unseen.append(f"{count - deleted:,} were not found again or not deleted; run it again.")
+    if unseen:
+        _refuse("\n".join(unseen))
 
 
 async def _history(ledger: "Ledger", letter_id: str) -> "EmailRecord | None":
@@ -234,14 +242,14 @@ async def _history(ledger: "Ledger", letter_id: str) -> "EmailRecord | None":
         return None
 
 
-def _confirm(count: int, given: int | None) -> None:
+def _confirm(count: int, given: str | None) -> None:
     if given is None:
         typer.echo(f"This deletes {count:,} for good: nobody will get these emails.")
         typed = typer.prompt("Type the count to delete them", default="", show_default=False)
     else:
-        typed = str(given)
-    if typed.strip() != str(count):
-        _refuse(f"{typed.strip() or 'nothing'} is not {count}; nothing is deleted")
+        typed = given
+    if typed.strip().replace(",", "") != str(count):
+        _refuse(f"{typed.strip() or 'nothing'} is not {count:,}; nothing is deleted")
 
 
 def _which(
@@ -249,6 +257,9 @@ def _which(
 ) -> "Which":
     from gomail.dead_letters import Which, age_of  # noqa: PLC0415
 
+    texts = {"--reason": reason, "--code": code, "--provider": provider, "--older-than": older_than}
+    for option, text in texts.items():
+        _not_empty(option, text)
     try:
         age = None if older_than is None else age_of(older_than)
     except ValueError as error:
@@ -260,10 +271,17 @@ def _chosen(letter_id: str | None, *, every: bool, which: "Which") -> "Which":
     """What is meant: one, those of a filter, or all, said in so many words."""
     from gomail.dead_letters import EVERY, Which  # noqa: PLC0415
 
+    _not_empty("ID", letter_id)
     ways = [letter_id is not None, every, which != EVERY]
     if sum(ways) != 1:
         raise typer.BadParameter("name an ID, or a filter such as --code, or --all; one of them")
     return Which(id=letter_id) if letter_id is not None else which
+
+
+def _not_empty(option: str, text: str | None) -> None:
+    """An empty value, such as that of a variable that is not set, would mean every letter."""
+    if text is not None and not text.strip():
+        raise typer.BadParameter("it is empty; give a value or leave it out", param_hint=option)
 
 
 class _Progress:
@@ -334,6 +352,7 @@ async def _opened() -> "AsyncIterator[tuple[DeadLetterBox, Ledger | None]]":
             targets=settings.queues.urls,
             ledger=ledger,
             payloads=open_payloads(settings, transport, credentials),
+            describer=queue,
         )
         yield box, ledger
     finally:

@@ -13,7 +13,7 @@ from textwrap import wrap
 from typing import Any
 
 from gomail.dead_letters import DeadLetter, Group, email_of
-from gomail.dead_letters_box import Look, Redrive
+from gomail.dead_letters_box import LONGEST_HOLD, Look, Redrive
 from gomail.ledger import EmailRecord
 from gomail.outcome import clip
 
@@ -21,6 +21,8 @@ WIDTH = 80
 _CODE_WIDTH = 34
 """A code has to be typed back to `--code` to the letter, so it is cut later than a reason is."""
 _SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+LATER = f"in some minutes, {LONGEST_HOLD // 60} at most"
+"""When others have given back what they hold, however they ended."""
 _NAMED = 10
 """Ids that are named one by one; more are counted."""
 _ADDRESS = re.compile(r"[^\s<>@]+@[^\s<>@]+")
@@ -102,7 +104,7 @@ def end(look: Look) -> str:
     if look.complete:
         rest = "" if look.looked == len(look.letters) else f" of {look.looked:,}"
         return f"{meant}{rest}."
-    return f"{meant} among the first {look.looked:,}; there are more (--limit)."
+    return f"{meant} among the first {look.looked:,}; there may be more (--limit)."
 
 
 def letter_(letter: DeadLetter, record: EmailRecord | None) -> list[str]:
@@ -124,8 +126,8 @@ def letter_(letter: DeadLetter, record: EmailRecord | None) -> list[str]:
     return [*lines, *_field("ledger", record.status), *_history(record)]
 
 
-def redrive(done: Redrive, *, dry: bool) -> list[str]:
-    """What a redrive has done."""
+def redrive(done: Redrive, *, dry: bool, one: bool = False) -> list[str]:
+    """What a redrive has done; `one` if one letter was meant, and no more are to be done."""
     count = _count(len(done.redriven), "dead letter")
     lines = [f"{count} would be redriven." if dry else f"{count} redriven."]
     if done.copies:
@@ -142,7 +144,29 @@ def redrive(done: Redrive, *, dry: bool) -> list[str]:
         )
     if done.stopped:
         lines += _wrapped(f"Ended early: {done.stopped}; the log says why. Run it again.")
+    elif not (done.complete or one):
+        lines.append("There may be more.")
     return lines
+
+
+def unseen(look: Look, held: int) -> list[str]:
+    """What a look has not seen, and how to go on; nothing if it has seen all."""
+    lines = []
+    if not look.complete:
+        lines.append(f"There may be more than the {look.looked:,} looked at; run it again.")
+    if held:
+        lines += _wrapped(
+            f"About {held:,} were held by somebody else and not looked at; run it again {LATER}."
+        )
+    return lines
+
+
+def missing(letter_id: str) -> str:
+    """What is said of one that was not found."""
+    return (
+        f"{letter_id} is not on the dead-letter queue, or another look holds it just now; try "
+        f"again {LATER}"
+    )
 
 
 def span(seconds: float) -> str:

@@ -4,19 +4,23 @@ What can be redriven is what the queue holds, so these ask the queue; what becam
 ledger's (`GET /emails?status=refused`). To look at a queue is to receive from it: each request
 looks at a bounded number for a bounded time, holds what it sees for at most half a minute if this
 process dies, and otherwise gives it back before it answers. One request of a process looks at a
-time, since the next would see what is left over.
+time, since the next would see what is left over; a few wait for it.
 
 A redrive is done when it is answered: at most a hundred, with `more` for a next request. So there
 is no job whose state some process would have to keep, and to lose; the queue is that state.
 """
 
 import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from gomail.dead_letters import EVERY, Which, grouped
 from gomail.dead_letters_box import DeadLetterBox, DeadLetterQueue
@@ -41,10 +45,13 @@ HOLD = 30
 LOOKING = 5.0
 REDRIVING = 20.0
 """Seconds; a redrive is answered before its letters show again."""
+WAITING = 3
+"""Requests that wait until another has looked; more are told to come again."""
 SLOWEST, FASTEST, USUAL_RATE = 1.0, 1_000.0, 10.0
 
 NOT_THERE = "There is no dead letter with this id, or somebody else is looking at it"
 NO_QUEUE = "The dead-letter queue does not answer just now"
+BUSY = "Too many requests wait for the dead letters just now"
 ONE_OF = "give one of id, filter and all"
 
 _TEXTS = {"reason": "reason", "code": "code", "provider": "provider"}
@@ -67,13 +74,42 @@ def add_routes(app: FastAPI) -> None:
     )
 
 
+class _Turns:
+    """One request looks at a time, and few wait."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def of(self, request: Request) -> AsyncIterator[None]:
+        """The turn of this request.
+
+        Raises:
+            HTTPException: too many wait, or the client has left meanwhile: nothing is done for it.
+        """
+        if self._waiting >= WAITING:
+            raise _busy()
+        self._waiting += 1
+        try:
+            await self._turn.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            if await request.is_disconnected():
+                raise _busy()  # nobody hears this
+            yield
+        finally:
+            self._turn.release()
+
+
 @dataclass(frozen=True, slots=True)
 class Looker:
     """What the routes work with: made by the lifespan, kept at `app.state.dead_letters`."""
 
     box: DeadLetterBox
     memory: Memory | None
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: _Turns = field(default_factory=_Turns)
 
 
 def looker(
@@ -109,7 +145,7 @@ class _Routes:
             return answers.faulty(asked)
         which, limit = asked
         try:
-            async with looker.turn:
+            async with looker.turns.of(request):
                 look = await looker.box.look(which, most=LOOKED, within=LOOKING, hold=HOLD)
         except QueueError as error:
             raise _no_queue() from error
@@ -131,7 +167,7 @@ class _Routes:
             # The neighbour's address, `POST /dead-letters/redrive`, with the wrong method.
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
         try:
-            async with looker.turn:
+            async with looker.turns.of(request):
                 letter, _ = await looker.box.find(letter_id, most=LOOKED, within=LOOKING, hold=HOLD)
         except QueueError as error:
             raise _no_queue() from error
@@ -144,12 +180,15 @@ class _Routes:
         looker = _looker(request)
         try:
             wish = read_wish(await bodies.whole(request))
+        except ClientDisconnect:
+            # The client left in the middle of its request: nothing is done and nobody hears this.
+            return answers.not_json()
         except json_body.BadJSON as error:
             return answers.bad_json(error)
         if not isinstance(wish, Wish):
             return answers.faulty(wish)
         try:
-            async with looker.turn:
+            async with looker.turns.of(request):
                 done = await looker.box.redrive(
                     wish.which, rate=wish.rate, dry=wish.dry, force=wish.force,
                     most=MOST, look_at=LOOKED, within=REDRIVING, hold=HOLD,
@@ -189,6 +228,12 @@ async def _status(looker: Looker, email_id: str) -> str | None:
 
 def _no_queue() -> HTTPException:
     return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, NO_QUEUE, {"Retry-After": "5"})
+
+
+def _busy() -> HTTPException:
+    # Clients that were refused together must not come back together.
+    later = {"Retry-After": str(random.randint(5, 15))}
+    return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, later)
 
 
 # -- what is asked for; pure ------------------------------------------------------------------
@@ -245,9 +290,9 @@ def _selected(given: dict[str, Any], faults: Faults) -> Which:
         if given["all"] is not True:
             faults["all"] = "all is not true"
     elif "id" in given:
-        if isinstance(given["id"], str) and given["id"]:
+        if isinstance(given["id"], str) and given["id"].strip():
             return Which(id=given["id"])
-        faults["id"] = "id is not a text"
+        faults["id"] = "id is not a text, or is empty"
     elif not isinstance(given["filter"], dict) or not given["filter"]:
         # An empty one would be all of them, which has to be said in so many words.
         faults["filter"] = "filter is not an object with at least one field"
@@ -259,12 +304,12 @@ def _selected(given: dict[str, Any], faults: Faults) -> Which:
 def _which(given: dict[str, Any], path: str, faults: Faults) -> Which:
     found: dict[str, Any] = {}
     for name, value in given.items():
-        if name in _TEXTS and isinstance(value, str) and value:
+        if name in _TEXTS and isinstance(value, str) and value.strip():
             found[_TEXTS[name]] = value
         elif name in _AGES and _is_age(value):
             found[_AGES[name]] = value
         elif name in _TEXTS:
-            faults[path + name] = f"{name} is not a text"
+            faults[path + name] = f"{name} is not a text, or is empty"
         elif name in _AGES:
             faults[path + name] = f"{name} is not a number of seconds"
         else:

@@ -63,7 +63,7 @@ REDRIVEN: Schema = shape(
             "description": "Of those redriven: the dead letter shows again.",
         },
         "dryRun": _FLAG,
-        "more": {**_FLAG, "description": "Something was redriven and more is left: ask again."},
+        "more": {**_FLAG, "description": "Something was redriven and more may be left: ask again."},
     }
 )
 FILTER: Schema = {
@@ -111,9 +111,12 @@ _AN_ITEM = {
     "buriedAt": "2026-01-31T12:00:00Z",
 }
 _UNAVAILABLE = described(
-    "The dead-letter queue does not answer just now.",
+    "The dead-letter queue does not answer just now, or three requests wait for it already.",
     BASE_ERROR,
-    {"unavailable": base("The dead-letter queue does not answer just now")},
+    {
+        "unavailable": base("The dead-letter queue does not answer just now"),
+        "busy": base("Too many requests wait for the dead letters just now"),
+    },
     headers=RETRY_AFTER,
 )
 _NOT_THERE = described(
@@ -212,7 +215,7 @@ REDRIVE_ROUTE = _route(
     "Put dead letters on the queues again",
     {
         200: described(
-            "What was done: at most 100, at the rate asked for, within 20 seconds.",
+            "What was done: at most 100, at the rate asked for; nothing is begun after 20 seconds.",
             REDRIVEN,
             {
                 "one": {

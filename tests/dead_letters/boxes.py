@@ -3,6 +3,7 @@ wants, and a box over them whose clock a test moves."""
 
 import asyncio
 import itertools
+import json
 import time
 from dataclasses import replace
 
@@ -63,11 +64,12 @@ class Stage:
 
     def __init__(self, ledger=None, payloads=None):
         self.queue = BrowsableQueue()
+        self.ledger = ledger
         self.now = 0.0
         self.slept = []
         self.box = DeadLetterBox(
             self.queue, url=DEAD, targets=(ONE, TWO), ledger=ledger, payloads=payloads,
-            clock=lambda: self.now, sleep=self._sleep,
+            describer=self.queue, clock=lambda: self.now, sleep=self._sleep,
         )  # fmt: skip
 
     async def _sleep(self, seconds):
@@ -80,6 +82,19 @@ class Stage:
         for id_ in ids:
             self.queue.bury(id_, **more)
         return ids
+
+    def refuse_again(self, age=0):
+        """From now on whatever is put on a queue is refused and dead again before the answer."""
+        send = self.queue.send
+
+        async def refused(queue, entries, **given):
+            answers = await send(queue, entries, **given)
+            for one in self.queue.on(queue):
+                await self.queue.delete(queue, [one.handle])
+                self.queue.bury(json.loads(one.body)["id"], body=one.body, age=age)
+            return answers
+
+        self.queue.send = refused
 
     def dead(self):
         return [one.attributes.get("gomailId") for one in self.queue.on(DEAD)]

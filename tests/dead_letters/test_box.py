@@ -14,7 +14,7 @@ from gomail.email import Claim, Message, encode
 from gomail.errors import QueueRefused, QueueUnavailable
 from gomail.queue import Fault
 from tests.builders import email, message
-from tests.dead_letters.boxes import DEAD, ONE, TWO, Stage, Told
+from tests.dead_letters.boxes import DEAD, HOUR, ONE, TWO, Stage, Told
 from tests.flows.fakes import LeftOut, Lost, Partly
 
 FAST = {"rate": 1_000_000.0}
@@ -54,6 +54,35 @@ def test_a_look_ends_when_its_time_is_over():
     look = run(stage.box.look(within=0))
 
     assert (look.looked, look.complete) == (0, False)
+
+
+def test_a_receive_that_is_longer_than_the_look_is_broken_off_and_what_was_seen_is_answered():
+    stage = Stage()
+    stage.bury(30)
+    browse, asked = stage.queue.browse, []
+
+    async def stuck(queue, **given):
+        asked.append(queue)
+        if len(asked) == 3:  # of the second round, of which the other part has come
+            await asyncio.Event().wait()
+        return await browse(queue, **given)
+
+    stage.queue.browse = stuck
+    look = run(stage.box.look(within=0.1))
+
+    assert (look.looked, look.complete) == (10, False)
+    assert stage.all_visible()
+
+
+def test_giving_back_is_not_tried_for_ever_at_a_queue_that_does_not_answer():
+    stage = Stage()
+    stage.bury(300)
+
+    with stage.queue.broken("hide", QueueUnavailable("no answer")):
+        look = run(stage.box.look())
+
+    assert look.looked == 300
+    assert stage.queue.calls["hide"] == 8
 
 
 def test_a_look_holds_letters_for_half_a_minute_and_for_longer_only_where_it_sees_many():
@@ -189,6 +218,43 @@ def test_a_bounded_redrive_goes_on_where_it_ended():
     assert stage.dead() == []
 
 
+def test_a_bound_counts_what_is_redriven_and_what_is_left_is_not_called_complete():
+    stage = Stage(ledger=Told(m_1="sent"))
+    ids = stage.bury(10)
+
+    parts = [run(stage.box.redrive(EVERY, most=1, **FAST)) for _ in range(9)]
+
+    assert [part.redriven for part in parts] == [[id_] for id_ in ids[1:]]
+    assert not any(part.complete for part in parts)
+    assert run(stage.box.redrive(EVERY, **FAST)).complete
+
+
+def test_a_bound_is_not_used_up_by_what_no_queue_takes():
+    stage = Stage()
+    stage.bury(3)
+    stage.queue.script("send", QueueUnavailable("no answer"))
+
+    done = run(stage.box.redrive(EVERY, most=1, **FAST))
+
+    assert (done.redriven, done.kept) == (["m-2"], [("m-1", Kept.NOT_TAKEN)])
+
+
+def test_a_look_that_meets_only_what_it_has_seen_is_not_complete():
+    stage = Stage()
+    stage.bury(1)
+    browse = stage.queue.browse
+
+    async def again(queue, **given):
+        for one in stage.queue.on(queue):
+            stage.queue.show(queue, one.id)  # it was held too long
+        return await browse(queue, **given)
+
+    stage.queue.browse = again
+    look = run(stage.box.look())
+
+    assert (look.looked, look.complete) == (1, False)
+
+
 @pytest.mark.parametrize(
     "reaction",
     [
@@ -250,6 +316,62 @@ def test_a_second_copy_of_what_a_run_redrove_is_deleted_and_not_sent():
     assert stage.dead() == []
 
 
+GO_SERVICE = '{"email":{"fromEmail":"a@example.com","toEmail":"b@example.com","body":"Hi"}}'
+
+
+@pytest.mark.parametrize("body", [None, GO_SERVICE])
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("age", [HOUR, 30 * 24 * HOUR, 120])
+def test_what_is_refused_again_while_a_redrive_runs_stays_dead_and_is_named(age, force, body):
+    stage = Stage()
+    ids = stage.bury(30, age=age, body=body)
+    stage.refuse_again()
+
+    done = run(stage.box.redrive(EVERY, force=force, **FAST))
+
+    assert sorted(stage.dead()) == sorted(ids), "each is dead again, and none is gone"
+    assert (sorted(done.redriven), done.copies) == (sorted(ids), 0)
+    assert sorted(done.kept) == [(id_, Kept.AGAIN) for id_ in sorted(ids)]
+    assert stage.all_visible()
+
+
+def test_a_young_letter_is_a_copy_if_a_later_one_had_come_before_it_was_redriven():
+    stage = Stage()
+    stage.queue.bury("m-1", age=120)
+    for number in range(9):
+        stage.queue.bury(f"later-{number}", age=100)
+    for age in (110, 90):
+        stage.queue.bury("m-1", age=age)
+
+    done = run(stage.box.redrive(EVERY, **FAST))
+
+    assert (done.copies, done.kept) == (1, [("m-1", Kept.AGAIN)])
+    assert stage.dead() == ["m-1"]
+
+
+def test_a_queue_whose_clock_is_ahead_or_behind_costs_no_letter():
+    for off in (-600, 600):
+        stage = Stage()
+        ids = stage.bury(30, age=120 - off)
+        stage.refuse_again(age=-off)
+
+        run(stage.box.redrive(EVERY, force=True, **FAST))
+
+        assert sorted(stage.dead()) == sorted(ids)
+
+
+def test_a_copy_of_what_no_queue_confirms_stays_and_is_named():
+    stage = Stage()
+    for _ in range(2):
+        stage.queue.bury("m-1")
+
+    with stage.queue.broken("send", QueueUnavailable("no answer")):
+        done = run(stage.box.redrive(EVERY, **FAST))
+
+    assert done.kept == [("m-1", Kept.NOT_TAKEN)] * 2
+    assert stage.dead() == ["m-1", "m-1"]
+
+
 def test_two_letters_with_one_id_and_different_bodies_are_both_redriven():
     stage = Stage()
     bodies = [encode(message("m-1", body=body)) for body in ("one", "two")]
@@ -281,6 +403,36 @@ def test_while_the_ledger_is_down_nothing_is_redriven_but_by_force():
 
     assert run(stage.box.redrive(EVERY, **FAST)).kept == [("m-1", Kept.LEDGER_SILENT)]
     assert run(stage.box.redrive(EVERY, force=True, **FAST)).redriven == ["m-1"]
+
+
+def test_a_ledger_that_stays_down_ends_a_redrive():
+    ledger = Told()
+    ledger.down = True
+    stage = Stage(ledger=ledger)
+    stage.bury(100)
+
+    for dry in (False, True):
+        done = run(stage.box.redrive(EVERY, dry=dry, **FAST))
+        assert (done.redriven, len(done.kept), done.complete) == ([], 30, False)
+        assert done.stopped == "the ledger answered nothing for 3 batches in a row"
+    assert stage.all_visible()
+
+
+def test_a_ledger_that_comes_back_lets_a_redrive_go_on():
+    ledger, asked = Told(), []
+    stage = Stage(ledger=ledger)
+    stage.bury(60)
+    answer = ledger.email
+
+    async def flapping(email_id):
+        asked.append(email_id)
+        ledger.down = len(asked) <= 20 or 30 < len(asked) <= 50
+        return await answer(email_id)
+
+    ledger.email = flapping
+    done = run(stage.box.redrive(EVERY, **FAST))
+
+    assert (len(done.redriven), len(done.kept), done.stopped) == (20, 40, "")
 
 
 def claiming(id_):

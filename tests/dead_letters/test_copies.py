@@ -15,6 +15,7 @@ from gomail.ledger import REDRIVEN_AFTER
 from tests.builders import message
 from tests.dead_letters.boxes import BrowsableQueue
 from tests.flows.conftest import ledger, world  # noqa: F401 - fixtures
+from tests.flows.fakes import answering
 from tests.flows.running import DEAD, ONE, TWO, dispatching
 from tests.ledger.notes import ended, queued
 
@@ -90,3 +91,35 @@ def test_what_was_sent_meanwhile_is_deleted_unsent_even_when_it_is_forced(world,
 
     assert world.calls == ["m-0"]
     assert (dead.on(ONE), dead.on(DEAD)) == ([], [])
+
+
+@pytest.mark.parametrize("with_ledger", [True, False])
+def test_what_is_refused_again_while_the_redrive_runs_is_dead_again_and_not_gone(
+    world,  # noqa: F811
+    ledger,  # noqa: F811
+    monkeypatch,
+    with_ledger,
+):
+    ids = sorted(f"m-{number}" for number in range(20))
+    long_ago = int(time.time() * 1_000) - 2 * REDRIVEN_AFTER
+    queue = world.queue = BrowsableQueue(ONE, TWO, DEAD)
+    for id_ in ids:
+        ledger.read(lambda at, id_=id_: at.queued([queued(id_, long_ago)]))
+        ledger.read(lambda at, id_=id_: at.record([ended(id_, "refused", queued_at=long_ago)]))
+        told = {"gomailId": id_, "reason": "refused", "code": "400", "queue": ONE}
+        queue._add(DEAD, encode(message(id_)), told, long_ago / 1_000)
+    world.ses.script = world.sendgrid.script = answering("refused", code="400")
+    if not with_ledger:
+        monkeypatch.setattr(world, "ledger", None)
+    queue.begin_polls()
+
+    with dispatching(world) as dispatch:
+        done = ledger.read(
+            lambda at: DeadLetterBox(
+                queue, url=DEAD, targets=(ONE, TWO), ledger=at if with_ledger else None
+            ).redrive(EVERY, rate=20)
+        )
+        dispatch.until_settled()
+
+    assert (sorted(done.redriven), done.copies) == (ids, 0)
+    assert sorted(one.attributes["gomailId"] for one in queue.on(DEAD)) == ids

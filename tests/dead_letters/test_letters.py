@@ -3,11 +3,14 @@
 import json
 from dataclasses import replace
 
+import orjson
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gomail.dead_letters import (
+    EVERY,
     FRESH_SECONDS,
     TOO_OFTEN,
     UNTOLD,
@@ -23,6 +26,7 @@ from gomail.dead_letters import (
     read,
     redriven,
 )
+from gomail.dead_letters_page import groups, item, letter_, letters, whole
 from gomail.email import decode, encode
 from gomail.ledger import Status
 from gomail.queue import Received
@@ -58,6 +62,29 @@ LETTERS = st.builds(
     provider=st.sampled_from(["ses", "sendgrid", ""]),
     buried_at=st.floats(NOW - 10_000, NOW),
 )
+
+
+@pytest.mark.parametrize("attempts", ["9" * 5_000, "9" * 20, "-1", "²", "٣", "2.5", "", "many"])
+def test_attempts_that_are_no_count_are_not_told(attempts):
+    assert read(received(attributes=TOLD | {"attempts": attempts})).attempts == 0
+
+
+TEXT = st.text() | st.sampled_from(["9" * 5_000, "{", '{"id":7}', '{"email":{}}', "[" * 5_000])
+
+
+@hypothesis_settings(deadline=None)
+@given(body=TEXT, attributes=st.dictionaries(st.sampled_from([*TOLD]), TEXT), source=TEXT)
+def test_whatever_is_in_a_dead_letter_it_is_listed_shown_and_judged(body, attributes, source):
+    strange = read(received(body, attributes, source))
+
+    assert letters([strange], NOW)
+    assert letter_(strange, None)
+    assert groups(grouped([strange]), NOW)
+    assert orjson.dumps([item(strange), whole(strange)])
+    assert EVERY.has(strange, NOW)
+    assert kept(strange, email_of(strange), None, NOW) or email_of(strange)
+    assert redriven(strange)[-1:] == body[-1:]
+    assert home(strange, ["http://q/0/one"]) in {None, "http://q/0/one"}
 
 
 def test_what_the_dispatcher_told_is_read():

@@ -153,6 +153,17 @@ def test_all_are_redriven_a_hundred_a_request(client, queue):
     assert queue.on(DEAD) == []
 
 
+def test_a_hundred_are_redriven_though_others_before_them_are_kept(client, queue):
+    for number in range(105):
+        queue.bury(f"m-{number}", **({"body": "no JSON"} if number < 5 else {}))
+    queue.bury("last")
+
+    answer = redriving(client, all=True, rate=1_000).json()
+
+    assert (len(answer["redriven"]), len(answer["kept"]), answer["more"]) == (100, 5, True)
+    assert redriving(client, all=True, rate=1_000).json()["redriven"] == ["last"]
+
+
 def test_a_filter_redrives_what_it_means_and_a_dry_run_nothing(client, queue):
     queue.bury("m-1", code="400")
     queue.bury("m-2", code="550")
@@ -185,6 +196,8 @@ def test_those_that_are_kept_are_named_and_who_asks_for_more_comes_to_an_end(cli
         ({"filter": {}}, "filter"),
         ({"filter": []}, "filter"),
         ({"filter": {"code": 7}}, "filter.code"),
+        ({"filter": {"reason": ""}}, "filter.reason"),
+        ({"filter": {"reason": " "}}, "filter.reason"),
         ({"filter": {"olderThanSeconds": True}}, "filter.olderThanSeconds"),
         ({"filter": {"colour": "red"}}, "filter.colour"),
         ({"all": True, "rate": 0}, "rate"),
