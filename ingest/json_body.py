@@ -8,6 +8,9 @@ a request again, 11 ms for 14 MB, so colons are counted. In JSON they stand behi
 strings only: what was parsed tells how many there are if nothing was dropped, and the bytes have
 more if something was. A colon in a string may be an escape, which the bytes do not show as one;
 where that is so, and where something was dropped, the second parser has its say.
+
+What asks for far more than any request can hold is refused before: 14 MB of `[],` were 300 MB of
+lists, and two seconds in which nobody else was served.
 """
 
 import json
@@ -19,7 +22,12 @@ import orjson
 from gomail.email.findings import printable
 from ingest import answers
 
+MOST_VALUES = 100_000
+"""In one request, and as many strings, keys among them. A hundred emails with all that they may
+hold have less: 47,000 values and 65,000 strings."""
+
 _ESCAPED_COLON = re.compile(rb"\\u003[aA]")
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
 class BadJSON(ValueError):
@@ -30,8 +38,10 @@ def read(raw: bytes) -> Any:
     """What the body of a request holds.
 
     Raises:
-        BadJSON: it is no JSON, or a key is twice in one object.
+        BadJSON: it is no JSON, too much of it, or a key is twice in one object.
     """
+    if len(raw) > MOST_VALUES and _has_too_many_values(raw):
+        raise BadJSON(answers.TOO_MANY_VALUES)
     try:
         given = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -41,6 +51,18 @@ def read(raw: bytes) -> Any:
     if escaped or raw.count(b":") != _colons(given):
         _refuse_twins(raw)
     return given
+
+
+def _has_too_many_values(raw: bytes) -> bool:
+    """By the comma or bracket before each; those in texts do not count, which is looked up last."""
+    if raw.count(b",") + _openings(raw) <= MOST_VALUES:
+        return False
+    rest, strings = _STRING.subn(b"", raw, MOST_VALUES + 1)
+    return strings > MOST_VALUES or rest.count(b",") + _openings(rest) > MOST_VALUES
+
+
+def _openings(raw: bytes) -> int:
+    return raw.count(b"[") + raw.count(b"{")
 
 
 def _colons(given: object) -> int:
