@@ -123,16 +123,32 @@ def test_the_key_is_named(raw, named):
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', rb'{"\u003a":', b'{"a":0,"a":'])
-@pytest.mark.parametrize("depth", [900, 1_000, 1_024, 1_100, 100_000])
+@pytest.mark.parametrize("depth", [99, 100, 101, 254, 255, 900, 1_000, 1_024, 1_100, 100_000])
 def test_however_deep_it_is_it_is_read_or_refused(opening, depth):
     closing = b"]" if opening == b"[" else b"}"
     raw = opening * depth + b"0" + closing * depth
     try:
         json_body.read(raw)
     except json_body.BadJSON:
-        assert opening not in {b"[", b'{"a":'} or depth > 1_024
+        assert opening == b'{"a":0,"a":' or depth > 100
     else:
-        assert b"0," not in opening
+        assert opening != b'{"a":0,"a":'
+        assert depth <= 100
+
+
+def test_what_is_read_can_be_written_and_what_is_too_deep_is_told():
+    deepest = b"[" * 100 + b"]" * 100
+
+    assert orjson.dumps(json_body.read(deepest)) == deepest
+    for raw in (b"[%b]" % deepest, b'{"a":[0,{"b":%b}]}' % deepest[1:-1]):
+        with pytest.raises(json_body.BadJSON, match=f"^{answers.TOO_DEEP}$"):
+            json_body.read(raw)
+
+
+def test_brackets_side_by_side_or_in_texts_are_not_deep():
+    wide = [[{"a": "[" * 300}]] * 300
+
+    assert json_body.read(orjson.dumps(wide)) == wide
 
 
 def test_only_what_may_have_a_key_twice_is_read_twice(monkeypatch):
