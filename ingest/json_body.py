@@ -49,7 +49,7 @@ def read(raw: bytes) -> Any:
         given = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise BadJSON(answers.NOT_JSON) from None
-    if len(raw) > 2 * MOST_DEEP and _openings(raw) > MOST_DEEP and _is_too_deep(given):
+    if len(raw) > 2 * MOST_DEEP and _has_more(raw, b"[{", MOST_DEEP) and _is_too_deep(given):
         raise BadJSON(answers.TOO_DEEP)
     # That there is no backslash at all is known in a tenth of the time.
     escaped = b"\\" in raw and _ESCAPED_COLON.search(raw)
@@ -60,14 +60,22 @@ def read(raw: bytes) -> Any:
 
 def _has_too_many_values(raw: bytes) -> bool:
     """By the comma or bracket before each; those in texts do not count, which is looked up last."""
-    if raw.count(b",") + _openings(raw) <= MOST_VALUES:
+    if not _has_more(raw, b",[{", MOST_VALUES):
         return False
     rest, strings = _STRING.subn(b"", raw, MOST_VALUES + 1)
-    return strings > MOST_VALUES or rest.count(b",") + _openings(rest) > MOST_VALUES
+    return strings > MOST_VALUES or _has_more(rest, b",[{", MOST_VALUES)
 
 
-def _openings(raw: bytes) -> int:
-    return raw.count(b"[") + raw.count(b"{")
+def _has_more(raw: bytes, marks: bytes, most: int) -> bool:
+    """Whether there are more than so many of these bytes. Counting takes six times longer."""
+    for mark in marks:
+        place = raw.find(mark)
+        while place >= 0:
+            if not most:
+                return True
+            most -= 1
+            place = raw.find(mark, place + 1)
+    return False
 
 
 def _is_too_deep(given: object) -> bool:
