@@ -191,6 +191,26 @@ def test_all_faults_are_told_at_once():
     assert set(faults) == {"fromEmail", "to.0.email", "headers.To"}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("X-SMTPAPI", "x-smtpapi", "X-MSYS-API", "X-MC-BccAddress", "X-MJ-TemplateErrorReporting"),
+        *("Resent-To", "Resent-Bcc", "resent-from"),
+    ],
+)
+def test_a_header_that_adds_recipients_is_refused_unless_it_was_accepted_already(name):
+    sentence = "Header can add recipients or change the sender; use to, cc, bcc and fromEmail"
+    there = orjson.dumps({"v": 2, "id": "m", "email": LEAST | {"headers": {name: "x"}}}).decode()
+
+    assert asked(headers={name: "x"}) == {f"headers.{name}": sentence}
+    assert decode(there, queue_message_id="").email.headers == ((name, "x"),)
+
+
+@pytest.mark.parametrize("name", ["X-PM-Message-Stream", "X-MJ-CustomID", "X-Mailin-Tag", "X-MCP"])
+def test_a_header_for_a_provider_that_changes_no_address_goes_out(name):
+    assert asked(headers={name: "x"}).headers == ((name, "x"),)
+
+
 @pytest.fixture
 def validated(monkeypatch):
     """The addresses that the validator was asked about."""
