@@ -18,6 +18,8 @@ from ingest.verdict import Verdict
 JSON = "application/json"
 
 NOT_JSON = "Could not decode JSON body"
+TOO_MANY_VALUES = "The JSON has more than 100,000 values; divide it into several requests"
+TOO_DEEP = "The JSON is nested more than 100 levels deep"
 FORBIDDEN_CHARACTERS = "Body contains characters outside the allowed set"
 TOO_LARGE = "Email is too large"
 TOO_LARGE_TOGETHER = (

@@ -24,6 +24,7 @@ from ingest.judging import Judge, misplaced
 from ingest.openapi_batch import BATCH_REQUEST, BATCH_RESPONSES
 from ingest.parts import Parts, parts_of
 from ingest.taking import Ready, prepared, take_all
+from ingest.turns import by_turns
 from ingest.verdict import Verdict
 
 MOST = 100
@@ -54,19 +55,19 @@ async def send_batch(request: Request) -> Response:
     parts = parts_of(request)
     now = time.time_ns() // 1_000_000
     try:
-        asked = _asked(await whole(request), request, parts.door.judge, now)
+        asked = await _asked(await whole(request), request, parts.door.judge, now)
     except ClientDisconnect:
         # The client left in the middle of its request: nothing is queued and nobody hears this.
         return answers.not_json()
     if isinstance(asked, Response):
         return asked
     batch_id = str(uuid7())
-    plan = _plan(parts, asked.emails, batch_id, now)
+    plan = await _plan(parts, asked.emails, batch_id, now)
     if asked.strict and any(isinstance(one, Verdict) for one in plan):
         return _refused(plan)  # whatever its key: it could never be queued
 
     async def carry_out(id_: str) -> Response:
-        same = plan if id_ == batch_id else _plan(parts, asked.emails, id_, now)
+        same = plan if id_ == batch_id else await _plan(parts, asked.emails, id_, now)
         if asked.strict and not all(isinstance(one, Ready) for one in same):
             return _refused(same)
         return await _queue(parts, same)
@@ -90,7 +91,8 @@ class _Asked:
     fingerprint: str
 
 
-def _asked(raw: bytes, request: Request, judge: Judge, now: int) -> _Asked | Response:
+async def _asked(raw: bytes, request: Request, judge: Judge, now: int) -> _Asked | Response:
+    since = time.monotonic()
     try:
         given = json_body.read(raw)
         key = key_of(request.scope["headers"])
@@ -108,7 +110,10 @@ def _asked(raw: bytes, request: Request, judge: Judge, now: int) -> _Asked | Res
     if faults := _faults(wires, validation) | misplaced(given, "emails"):
         return answers.faulty(faults)
     measured = len(raw) <= judge.max_body_bytes
-    judged = [_permitted(judge.item(wire, now, measured=measured), by) for wire in wires]
+    judged = [
+        _permitted(judge.item(wire, now, measured=measured), by)
+        async for wire in by_turns(wires, since)
+    ]
     return _judged(judged, wires, strict=validation == _STRICT, key=key)
 
 
@@ -160,10 +165,10 @@ def _faults(wires: Sequence[object], validation: object) -> Faults:
     return faults
 
 
-def _plan(parts: Parts, emails: Sequence[Email | Faults], batch_id: str, now: int) -> Plan:
+async def _plan(parts: Parts, emails: Sequence[Email | Faults], batch_id: str, now: int) -> Plan:
     return [
         prepared(parts, one, id_of(batch_id, place), now) if isinstance(one, Email) else one
-        for place, one in enumerate(emails)
+        async for place, one in by_turns(enumerate(emails), time.monotonic())
     ]
 
 

@@ -39,4 +39,4 @@ class Findings:
 
 def printable(name: str) -> str:
     """A name from outside as it may stand in the name of a field."""
-    return "".join(char if char.isprintable() else "?" for char in name)[:100]
+    return "".join(char if char.isprintable() else "?" for char in name[:100])

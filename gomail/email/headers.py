@@ -13,6 +13,15 @@ _RESERVED = re.compile(
     r"|x-sg-.*|x-ses-.*|x-gomail-.*|x-mailgun-.*)",
     re.IGNORECASE,
 )
+# By which mail gets recipients or another sender, of which the ledger would not know: the fields of
+# somebody who sends it on (RFC 5322, 3.6.6), and what SMTP servers of providers take as orders:
+# SendGrid's recipients (its page "Building an X-SMTPAPI Header"), SparkPost's options (its "SMTP
+# API"), Mandrill's copies, return path, times and templates (its "Use SMTP Headers to Customize
+# Your Messages") and Mailjet's copy of what has a fault (its "Using template with SMTP"). Mailgun's
+# are above. Those of others set tags, streams or tracking, and may go out.
+_ORDERS = re.compile(
+    r"resent-.*|x-smtpapi|x-msys-api|x-mc-.*|x-mj-templateerrorreporting", re.IGNORECASE
+)
 _UNSUBSCRIBE = re.compile(r"list-unsubscribe(-post)?", re.IGNORECASE)
 
 
@@ -29,6 +38,13 @@ def header_fault(name: str, value: str) -> str | None:
     if len(name) + _length_sent(value) > HEADER_LIMIT:
         return f"Header is longer than {HEADER_LIMIT} bytes"
     return fault_in_line("Header", value)
+
+
+def new_header_fault(name: str, value: str) -> str | None:
+    """The same of a header that nobody has accepted yet."""
+    if _ORDERS.fullmatch(name):
+        return "Header can add recipients or change the sender; use to, cc, bcc and fromEmail"
+    return header_fault(name, value)
 
 
 def _length_sent(value: str) -> int:

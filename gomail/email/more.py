@@ -11,7 +11,7 @@ from typing import Any
 
 from gomail.email.files import Files
 from gomail.email.findings import Findings, printable
-from gomail.email.headers import header_fault
+from gomail.email.headers import header_fault, new_header_fault
 from gomail.email.model import ListUnsubscribe
 from gomail.email.people import LISTS, People
 from gomail.email.shapes import array, pairs, text, typed
@@ -58,6 +58,7 @@ class More:
         self._findings = Findings()
         self.faults = self._findings.faults
         self._now = now_ms
+        self._header_fault = header_fault if stored else new_header_fault
         self._people = People(self._findings, ascii_only=ascii_only, stored=stored)
         self._files = Files(self._findings, max_bytes=max_attachment_bytes, stored=stored)
 
@@ -92,7 +93,8 @@ class More:
         )
         seen: set[str] = set()
         for name, value in headers:
-            fault = "Header is there twice" if name.lower() in seen else header_fault(name, value)
+            twice = name.lower() in seen
+            fault = "Header is there twice" if twice else self._header_fault(name, value)
             if fault:
                 self._findings.add(f"headers.{printable(name)}", fault)
             seen.add(name.lower())

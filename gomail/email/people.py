@@ -1,6 +1,6 @@
 """Whom an email goes to and who gets the answers: the lists of people, and their rules. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gomail.email.addresses import LABELS, address_fault, is_address, one_form, sameness
@@ -21,6 +21,7 @@ class People:
         self._name_fault = fault_in_line if stored else fault_in_name
         self._ascii_only = ascii_only
         self._seen: set[str] = set()
+        self._left = MOST_RECIPIENTS
 
     def read(self, wire: Mapping[str, Any]) -> dict[str, Any]:
         """The values by their names in `Email`."""
@@ -28,8 +29,10 @@ class People:
         if wire.get("to") is not None and (text(wire, "toEmail") or text(wire, "toName")):
             self._findings.add("to", "To and toEmail are the same field; give one of them")
         first = text(wire, "toEmail")
-        if is_address(first):
+        if first and is_address(first):
             self._is_second(first)
+        if wire.get("to") is None:
+            self._left -= 1
         for name, attribute in LISTS.items():
             values[attribute] = self._mailboxes(wire, name)
         if wire.get("to") is not None:
@@ -38,9 +41,6 @@ class People:
                 return values
             to, *others = values["also_to"]
             values |= {"to_email": to.email, "to_name": to.name, "also_to": tuple(others)}
-        count = 1 + sum(len(values[name]) for name in ("also_to", "cc", "bcc"))
-        if count > MOST_RECIPIENTS:
-            self._findings.add("to", f"There are more than {MOST_RECIPIENTS} recipients")
         return values
 
     def _mailboxes(self, wire: Mapping[str, Any], name: str) -> tuple[Mailbox, ...]:
@@ -50,10 +50,21 @@ class People:
         most = self._findings.most_of(
             array(wire, name), name, MOST_RECIPIENTS, f"{label} has more than {{}} entries"
         )
+        recipients = name != "replyTo"
+        if recipients:
+            most = self._as_many_as_are_left(most)
         return tuple(
-            self._mailbox(value, label, f"{name}.{place}", once=name != "replyTo")
+            self._mailbox(value, label, f"{name}.{place}", once=recipients)
             for place, value in enumerate(most)
         )
+
+    def _as_many_as_are_left(self, given: Sequence[object]) -> Sequence[object]:
+        """Those of the recipients that an email may still have: no other is looked at."""
+        if len(given) > self._left:
+            self._findings.add("to", f"There are more than {MOST_RECIPIENTS} recipients")
+            given = given[: self._left]
+        self._left -= len(given)
+        return given
 
     def _mailbox(self, value: object, label: str, where: str, *, once: bool) -> Mailbox:
         one = self._findings.fields(value, {"email", "name"}, where)

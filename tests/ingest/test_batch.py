@@ -181,6 +181,16 @@ def test_the_wrong_method_is_a_405(client):
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
+@pytest.mark.parametrize("padding", ["", "x" * 300_000])
+def test_what_is_nested_too_deep_is_a_400_that_says_so(client, queue, padding):
+    deep = json.loads("[" * 300 + "]" * 300)
+
+    response = post(client, [one(), {"x": deep, "y": padding}], KEY, validation="permissive")
+
+    assert errors(response) == (400, {"base": answers.TOO_DEEP})
+    assert queue.calls == []
+
+
 # -- when the queues do not take all --------------------------------------------------------------
 
 

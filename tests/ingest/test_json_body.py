@@ -8,7 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gomail.email import MOST_ATTACHMENTS
+from gomail.email.more import MOST_HEADERS, MOST_METADATA, MOST_PROVIDERS, MOST_TAGS
+from gomail.email.reading import PLAIN
 from ingest import answers, json_body
+from ingest.batch import MOST
 
 
 @dataclass(frozen=True)
@@ -119,16 +123,32 @@ def test_the_key_is_named(raw, named):
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', rb'{"\u003a":', b'{"a":0,"a":'])
-@pytest.mark.parametrize("depth", [900, 1_000, 1_024, 1_100, 100_000])
+@pytest.mark.parametrize("depth", [99, 100, 101, 254, 255, 900, 1_000, 1_024, 1_100, 100_000])
 def test_however_deep_it_is_it_is_read_or_refused(opening, depth):
     closing = b"]" if opening == b"[" else b"}"
     raw = opening * depth + b"0" + closing * depth
     try:
         json_body.read(raw)
     except json_body.BadJSON:
-        assert opening not in {b"[", b'{"a":'} or depth > 1_024
+        assert opening == b'{"a":0,"a":' or depth > 100
     else:
-        assert b"0," not in opening
+        assert opening != b'{"a":0,"a":'
+        assert depth <= 100
+
+
+def test_what_is_read_can_be_written_and_what_is_too_deep_is_told():
+    deepest = b"[" * 100 + b"]" * 100
+
+    assert orjson.dumps(json_body.read(deepest)) == deepest
+    for raw in (b"[%b]" % deepest, b'{"a":[0,{"b":%b}]}' % deepest[1:-1]):
+        with pytest.raises(json_body.BadJSON, match=f"^{answers.TOO_DEEP}$"):
+            json_body.read(raw)
+
+
+def test_brackets_side_by_side_or_in_texts_are_not_deep():
+    wide = [[{"a": "[" * 300}]] * 300
+
+    assert json_body.read(orjson.dumps(wide)) == wide
 
 
 def test_only_what_may_have_a_key_twice_is_read_twice(monkeypatch):
@@ -145,3 +165,44 @@ def test_only_what_may_have_a_key_twice_is_read_twice(monkeypatch):
 def test_what_is_no_json_is_told_as_ever(raw):
     with pytest.raises(json_body.BadJSON, match=f"^{answers.NOT_JSON}$"):
         json_body.read(raw)
+
+
+# -- more memory and time than a request may take ------------------------------------------------
+
+
+def filled(part, size):
+    """JSON of this many bytes: a list of a part, over and over."""
+    return b"[" + b",".join([part] * (size // (len(part) + 1))) + b"]"
+
+
+@pytest.mark.parametrize("part", [b"[]", b"{}", b"0", b'""', b'"a,"', b'{"a":0}', b'["\\""]'])
+def test_too_many_values_are_refused_before_they_are_read(monkeypatch, part):
+    monkeypatch.setattr(orjson, "loads", None)
+
+    with pytest.raises(json_body.BadJSON, match=f"^{answers.TOO_MANY_VALUES}$"):
+        json_body.read(filled(part, 2_000_000))
+
+
+def test_commas_and_brackets_in_texts_are_no_values():
+    texts = {"emails": [{"body": ',[{"\\' * 40_000, "html": "," * 200_000}] * 10}
+
+    assert json_body.read(orjson.dumps(texts)) == texts
+
+
+def test_the_fullest_batch_has_not_too_many_values():
+    people = [{"email": f"{n}@example.com", "name": "Ada"} for n in range(50)]
+    file = {"filename": "a", "content": "AA==", "contentType": "a/b", "contentId": "a"}
+    full = {
+        **dict.fromkeys(PLAIN, "a"),
+        **dict.fromkeys(("html", "sendAt", "expiresAt", "onUnknown"), "a"),
+        **dict.fromkeys(("to", "replyTo"), people),
+        "headers": {f"X-{n}": "7" for n in range(MOST_HEADERS)},
+        "metadata": {f"m{n}": "7" for n in range(MOST_METADATA)},
+        "tags": ["a"] * MOST_TAGS,
+        "attachments": [file] * MOST_ATTACHMENTS,
+        "listUnsubscribe": {"url": "a", "mailto": "b"},
+        "provider": {"only": ["a"] * MOST_PROVIDERS, "exclude": ["b"] * MOST_PROVIDERS},
+    }
+    given = {"validation": "strict", "emails": [full] * MOST}
+
+    assert json_body.read(orjson.dumps(given)) == given

@@ -77,6 +77,21 @@ def test_an_announced_length_over_the_limit_is_refused_unread(length):
     assert len(unread) == 1
 
 
+@pytest.mark.parametrize("length", ["5", "0" * 20 + "5", "0" * 30, "5, 5", "-1", "+5", ""])
+def test_a_body_is_counted_whatever_it_announces(length):
+    sent, unread = exchange([chunk(LIMIT), chunk(1), chunk(1)], [("content-length", length)])
+
+    assert [sent[0]["status"], sent[1]["body"]] == [400, NOT_JSON]
+    assert len(unread) == 1
+
+
+def test_zeros_before_a_length_change_nothing():
+    sent, unread = exchange([chunk(1)], [("content-length", "0" * 20 + str(LIMIT + 1))])
+
+    assert [sent[0]["status"], sent[1]["body"]] == [400, NOT_JSON]
+    assert len(unread) == 1
+
+
 def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error():
     sent, unread = exchange([chunk(10), {"type": "http.disconnect"}])
 
@@ -185,13 +200,32 @@ def test_a_request_of_unknown_length_is_weighed_as_it_comes_and_let_go_at_its_en
     run(scenario)
 
 
+def test_what_was_only_announced_takes_nothing_from_the_others(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_LARGE_BYTES", 500)
+
+    async def scenario():
+        app = limited()
+        promises = [await hold(app, [("content-length", "400")]) for _ in range(20)]
+        parts, refused, task = await hold(app, [("content-length", "500")])
+        parts.put_nowait(chunk(500, more=False))
+        await task
+        assert refused == []
+        for parts, _, task in promises:
+            parts.put_nowait(chunk(0, more=False))
+            await task
+
+    run(scenario)
+
+
 def test_one_that_leaves_or_is_cancelled_gives_its_budget_back(monkeypatch):
     monkeypatch.setattr(limits, "MOST_LARGE_BYTES", 500)
 
     async def scenario():
         app = limited()
         for _ in range(3):
-            _, sent, task = await hold(app, [("content-length", "500")])
+            parts, sent, task = await hold(app, [("content-length", "500")])
+            parts.put_nowait(chunk(500))
+            await settle()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             assert sent == []

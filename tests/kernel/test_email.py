@@ -192,6 +192,14 @@ def test_an_address_in_any_script_is_refused_or_kept_in_one_form(address):
     assert ascii_domain(email.from_email) in {"example.com", "xn--bcher-kva.example"}
 
 
+@pytest.mark.parametrize(("top", "size"), [("example", 254), ("examples", 255)])
+def test_an_address_has_at_most_254_bytes_of_utf_8(top, size):
+    address = f"{'ö' * 32}@{'b.' * 91}{top}"
+
+    assert len(address.encode()) == size
+    assert isinstance(read({"email": LEAST | {"toEmail": address}}), Email) is (size <= 254)
+
+
 @pytest.mark.parametrize("address", ["用户@例え.example", "jörg@example.com", "😀@example.com"])
 def test_an_address_may_be_in_any_script(address):
     assert isinstance(read({"email": LEAST | {"toEmail": address}}), Email)

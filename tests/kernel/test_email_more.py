@@ -9,6 +9,7 @@ from hashlib import sha256
 
 import orjson
 import pytest
+from email_validator import validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from gomail.email import (
     Message,
     NotAnEmail,
     Unreadable,
+    addresses,
     decode,
     encode,
     pack,
@@ -187,6 +189,70 @@ def test_all_faults_are_told_at_once():
     faults = asked(fromEmail="x", to=[{"email": "y"}], toEmail=None, headers={"To": "z"})
 
     assert set(faults) == {"fromEmail", "to.0.email", "headers.To"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("X-SMTPAPI", "x-smtpapi", "X-MSYS-API", "X-MC-BccAddress", "X-MJ-TemplateErrorReporting"),
+        *("Resent-To", "Resent-Bcc", "resent-from"),
+    ],
+)
+def test_a_header_that_adds_recipients_is_refused_unless_it_was_accepted_already(name):
+    sentence = "Header can add recipients or change the sender; use to, cc, bcc and fromEmail"
+    there = orjson.dumps({"v": 2, "id": "m", "email": LEAST | {"headers": {name: "x"}}}).decode()
+
+    assert asked(headers={name: "x"}) == {f"headers.{name}": sentence}
+    assert decode(there, queue_message_id="").email.headers == ((name, "x"),)
+
+
+@pytest.mark.parametrize("name", ["X-PM-Message-Stream", "X-MJ-CustomID", "X-Mailin-Tag", "X-MCP"])
+def test_a_header_for_a_provider_that_changes_no_address_goes_out(name):
+    assert asked(headers={name: "x"}).headers == ((name, "x"),)
+
+
+@pytest.fixture
+def validated(monkeypatch):
+    """The addresses that the validator was asked about."""
+    seen = []
+
+    def noting(address, **rules):
+        seen.append(address)
+        return validate_email(address, **rules)
+
+    monkeypatch.setattr(addresses, "validate_email", noting)
+    addresses._found.cache_clear()
+    return seen
+
+
+def test_the_validator_is_asked_once_about_an_address(validated):
+    people = [f"a{number}@bücher.example" for number in range(4)]
+    to, cc, bcc, answers = [{"email": one} for one in people]
+
+    for _ in range(2):
+        email = asked(
+            fromEmail=people[0], toEmail=None, to=[to], cc=[cc], bcc=[bcc], replyTo=[answers]
+        )
+        assert isinstance(email, Email)
+
+    assert sorted(validated) == people
+
+
+def test_no_recipient_is_looked_at_beyond_as_many_as_there_may_be(validated):
+    def some(letter):
+        return [{"email": f"{letter}{number}@bücher.example"} for number in range(45)]
+
+    faults = asked(toEmail=None, to=some("a"), cc=some("b"), bcc=some("c"))
+
+    assert faults == {"to": "There are more than 50 recipients"}
+    assert len(validated) == 50
+
+
+def test_what_is_longer_than_an_address_is_not_even_validated(validated):
+    faults = asked(cc=[{"email": "ü" * 123 + "@example.com"}])
+
+    assert faults == {"cc.0.email": "Cc email is not a valid email"}
+    assert validated == []
 
 
 @pytest.mark.parametrize(
