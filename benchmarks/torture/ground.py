@@ -31,11 +31,15 @@ MOST_EMAILS = 2_000_000
 """That the mailbox remembers: it is asked at the end only."""
 FAKE_CLOCK = {
     "DONT_FAKE_MONOTONIC": "1",
+    "FAKETIME_FORCE_MONOTONIC_FIX": "0",
     "FAKETIME_NO_CACHE": "1",
     "NO_FAKE_STAT": "1",
     "PYTHONPATH": str(Path(__file__).parent / "sleep"),
 }
-"""How libfaketime moves the time of day alone, and looks each time by how much."""
+"""How libfaketime moves the time of day alone, and looks each time by how much.
+
+Its own mend for condition variables ends each wait for the interpreter's lock at once, where the
+monotonic clock is not moved: a worker then took a whole core."""
 _LIBRARIES = ("usr/lib/*/faketime/", "usr/lib*/faketime/", "usr/local/lib/faketime/")
 _FAKETIME = "libfaketimeMT.so.1"
 
