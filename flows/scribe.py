@@ -94,6 +94,9 @@ class Scribe:
         )
         self._doubted: Sequence[Recorded] = ()
         """Records under way that are kept already: whoever waited for them has gone on."""
+        self._certain = asyncio.Event()
+        """Nothing that is kept is being told by such a call."""
+        self._certain.set()
         self._takes = Line(loop, self._tell_takes, patience=patience, late=_go_by_our_part)
         self._rests_until = float("-inf")
         self._closing = asyncio.Event()
@@ -189,15 +192,26 @@ class Scribe:
             self._records.add(records, then)
 
     async def _tell_records(self, records: Sequence[Recorded]) -> None:
-        def keep() -> None:
+        failed = False
+
+        def fail() -> None:
+            nonlocal failed
+            failed = True
             if records is not self._doubted:
                 self._keep(records)
 
-        await self._guarded(self._ledger.record(records), otherwise=keep)
+        await self._guarded(self._ledger.record(records), otherwise=fail)
+        if records is self._doubted:
+            count = len(records)
+            if not failed and self._late.first(count) == records:
+                self._late.drop(count)  # else it is told again, which changes nothing
+                LEDGER_LATE.set(len(self._late))
+            self._certain.set()
 
     def _doubt(self, records: Sequence[Recorded]) -> None:
-        """Keep what is being told, since it is settled now: it is told again, behind this call."""
+        """Keep what is being told until its call has ended: it is settled now."""
         self._doubted = records
+        self._certain.clear()
         self._keep(records)
 
     def _attempted(self, settlement: Settlement) -> Recorded | None:
@@ -298,10 +312,16 @@ class Scribe:
         """Tell what is late, in order, once the ledger answers again."""
         await self._pause(self._rests_until - self._desk.monotonic())
         while self._late:
+            await self._certain.wait()
             batch = self._late.first(LATE_BATCH)
             self._telling_last = len(batch) == len(self._late)
-            told = await self._told(batch)
-            self._telling_last = False
+            try:
+                told = not batch or await self._told(batch)
+            except ValueError as error:  # kept, and tried again after the rest
+                self._rest(str(error))
+                told = False
+            finally:
+                self._telling_last = False
             if told:
                 self._late.drop(len(batch))
                 LEDGER_LATE.set(len(self._late))
@@ -311,18 +331,21 @@ class Scribe:
                 await self._pause(max(0.05, self._rests_until - self._desk.monotonic()))
 
     async def _told(self, batch: Sequence[Recorded]) -> bool:
-        """Whether the ledger need not be told these any more."""
+        """Whether the ledger need not be told these any more; False where it did not answer.
+
+        Raises:
+            ValueError: it answers, and cannot be told any of them.
+        """
         try:
             await self._ledger.record(batch)
         except LedgerUnavailable as error:  # kept, and tried again after the rest
             self._rest(str(error))
             return False
-        except Exception:  # as above, unless it is the fault of some of them
+        except Exception as error:
             log.exception("telling the ledger what is late failed")
-            if len(batch) > 1 and await self._told_one_by_one(batch):
-                return True
-            self._rest("a fault of our own")
-            return False
+            if len(batch) == 1:
+                raise ValueError("a fault of our own") from error
+            return await self._told_one_by_one(batch)
         return True
 
     async def _told_one_by_one(self, batch: Sequence[Recorded]) -> bool:
@@ -331,12 +354,13 @@ class Scribe:
         for record in batch:
             try:
                 await self._ledger.record([record])
-            except LedgerUnavailable:  # all of them are tried again
+            except LedgerUnavailable as error:  # all of them are tried again
+                self._rest(str(error))
                 return False
             except Exception as error:  # noqa: BLE001 - said below, where it is its own fault
                 untold.append(f"{record.id}: {error!r}")
         if len(untold) == len(batch):
-            return False
+            raise ValueError("a fault of our own")
         for one in untold:
             log.error("ledger: what became of message %s cannot be told", one)
         self._miss(len(untold))

@@ -161,8 +161,15 @@ class Spool:
 
     def _read_on(self) -> None:
         assert self._file is not None, "only a file has more than memory"
-        lines = self._file.lines(min(self._beyond, READ_AHEAD))
-        self._head.extend(_record(line) for line in lines)
+        try:
+            lines = self._file.lines(min(self._beyond, READ_AHEAD))
+            self._head.extend([_record(line) for line in lines])
+        except (OSError, ValueError) as error:
+            lines = []
+            log.warning("ledger: %s: %s", self._file.path, error)
+        if not lines:  # somebody has changed the file
+            log.error("ledger: %s: %d states are lost", self._file.path, self._beyond)
+            self._beyond = 0
         self._file.at += sum(map(len, lines))
         self._beyond -= len(lines)
 

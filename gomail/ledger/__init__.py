@@ -476,7 +476,8 @@ class Ledger(Protocol):
         An attempt with a number is known by that, one without by its provider and its start.
 
         What is told late overtakes nothing: a state that is no end changes nothing where a later
-        attempt is known, nor does an end without an attempt where one has begun since (`at`).
+        attempt is known, nor does an end without an attempt where the email has been redriven since
+        (its `queued_at` is more than `REDRIVEN_AFTER` before that of the redrive).
         """
         ...
 

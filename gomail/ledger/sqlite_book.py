@@ -69,6 +69,14 @@ _READ_ATTEMPT = (
 _FIND_ATTEMPT = """
 SELECT 1 FROM attempts WHERE email = ? AND provider = ? AND started = ? AND kind IS NOT NULL
 """
+_FIND_ACCEPTED = "SELECT 1 FROM attempts WHERE email = ? AND kind = 'accepted'"
+_FIND_LATER = "SELECT 1 FROM attempts WHERE email = ? AND started > ? AND provider <> ''"
+_FIND_UNDER_WAY = """
+SELECT 1 FROM attempts
+WHERE email = ? AND kind IS NULL AND provider <> '' AND owner NOT IN ('', ?)
+  AND abs(? - started) < ?
+"""
+_READ_STARTED = "SELECT started FROM attempts WHERE email = ? AND number = ?"
 _READ_UNENDED = """
 SELECT number, owner FROM attempts WHERE email = ? AND number > ? AND kind IS NULL
 """
@@ -142,6 +150,7 @@ class Book:
         self._attempts: list[tuple[object, ...]] = []
         self._told: dict[tuple[int, int], _Attempt] = {}
         self._unnumbered: set[tuple[int, str, int]] = set()
+        self._redriven: dict[int, int] = {}
         self._events: list[tuple[object, ...]] = []
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._next_number: int | None = None
@@ -289,6 +298,8 @@ class Book:
             if _is_under_way(email.open_since, email.open_owner, intent):
                 return Known(under_way=True)
             self._close_open(email)
+        elif email.doubts > 0 and self._is_another_under_way(email, intent):
+            return Known(under_way=True)
         if ended:
             self._reopen(email, intent.queued_at)
         unanswered = email.doubts > 0 and self._is_unanswered(email)
@@ -323,6 +334,11 @@ class Book:
         released_at, waits = row
         return not waits and queued_at - released_at > REDRIVEN_AFTER
 
+    def _is_another_under_way(self, email: _Email, intent: Intent) -> bool:
+        """Whether another process may still be sending though a later attempt is known."""
+        which = email.number, intent.owner, intent.at, intent.busy
+        return self.connection.execute(_FIND_UNDER_WAY, which).fetchone() is not None
+
     def _is_unanswered(self, email: _Email) -> bool:
         """Whether an attempt since the last redrive has no outcome or an unknown one."""
         if not email.redriven_at:
@@ -355,6 +371,7 @@ class Book:
             (email.number, email.attempts, "", at, 0, None, REDRIVEN, "", "", False, "")
         )
         self._told[email.number, email.attempts] = None, False, ""
+        self._redriven[email.number] = at
         self._counts["emails", "", email.status] -= 1
         email.status = ""
 
@@ -376,13 +393,14 @@ class Book:
             record = replace(record, detail="")
         number, doubtful = record.number, record.possible_duplicate
         if record.provider:
+            overtaken = not record.number and self._is_overtaken(email, record.started)
             attempt = self._outcome(email, record)
             if attempt is None:  # told before
                 return
             number, doubtful = attempt
-            if number < email.attempts and record.status not in _ENDED:
+            if (overtaken or number < email.attempts) and record.status not in _ENDED:
                 return  # a later attempt has said more
-        elif email.open_since is not None and email.open_since > record.at:
+        elif record.queued_at and record.queued_at + REDRIVEN_AFTER < self._queued_last(email):
             return  # the end was told late: an operator has redriven the email since
         self._move(
             email, record.status, at=record.at, provider=record.provider, code=record.code,
@@ -436,8 +454,7 @@ class Book:
             email.doubts -= before is not None
         doubted_before = bool(before and before[1])
         # Nobody was asked before it was sent: it may be one send too many.
-        accepted = email.status == Status.SENT
-        first_heard_of = not record.number and (email.doubts > 0 or accepted)
+        first_heard_of = not record.number and (email.doubts > 0 or self._was_accepted(email))
         doubtful = record.possible_duplicate or doubted_before or first_heard_of
         if doubtful and not doubted_before:
             self._counts["possible duplicates", "", ""] += 1
@@ -453,6 +470,30 @@ class Book:
             return True
         self._unnumbered.add(attempt)
         return self.connection.execute(_FIND_ATTEMPT, attempt).fetchone() is not None
+
+    def _was_accepted(self, email: _Email) -> bool:
+        """Whether a provider took it, whatever it ended as."""
+        if email.status == Status.SENT:
+            return True
+        told = (kind for (whose, _), (kind, *_) in self._told.items() if whose == email.number)
+        return OutcomeClass.ACCEPTED in told or bool(
+            self.connection.execute(_FIND_ACCEPTED, (email.number,)).fetchone()
+        )
+
+    def _is_overtaken(self, email: _Email, started: int) -> bool:
+        """Whether an attempt is known that began later."""
+        if email.open_since is not None and email.open_since > started:
+            return True
+        return self.connection.execute(_FIND_LATER, (email.number, started)).fetchone() is not None
+
+    def _queued_last(self, email: _Email) -> int:
+        """When it was queued, by an operator if that was later."""
+        if not email.redriven_at:
+            return email.queued_at
+        if (at := self._redriven.get(email.number)) is None:
+            where = email.number, email.redriven_at
+            at = self.connection.execute(_READ_STARTED, where).fetchone()[0]
+        return max(email.queued_at, at)
 
     def _close_open(self, email: _Email) -> None:
         """Give the attempt that was under way a row of its own; it has no outcome so far."""

@@ -1,5 +1,6 @@
 """A ledger in trouble: mail goes on, nothing is sent twice, and states come late, not never."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -427,3 +428,51 @@ def test_a_file_that_this_gomail_cannot_read_stays_and_keeps_no_other(world, led
 
     are_known_as_sent(ledger, ["b"])
     assert caplog.text.count("its states stay there") == 1
+
+
+def test_a_file_with_nothing_but_a_state_that_no_ledger_takes_keeps_no_other(world, ledger, kept):
+    def refuse(records):
+        if any(one.id == "odd" for one in records):
+            raise ValueError("an odd one")
+
+    ledger.before_record = refuse
+    folder = Path(kept.ledger.spool)
+    for owner, id_ in (("a", "odd"), ("b", "even")):
+        before = spool.Spool(folder, ledger=kept.ledger.url, owner=owner)
+        before.put([recorded(id_)])
+        before.close()
+
+    with dispatching(world, given=kept) as dispatch:
+        dispatch.until(lambda: len(left_in(kept)) == 1)
+
+    are_known_as_sent(ledger, ["even"])
+
+
+def test_what_is_told_more_slowly_than_mail_waits_is_told_once(world, ledger, kept):
+    ledger.always(Slow(3 * SHORT), "record")
+    world.mail(1)
+
+    with dispatching(world, given=kept) as dispatch:
+        dispatch.until_settled()
+        dispatch.until(lambda: ledger.told)
+        dispatch.until(lambda: late(dispatch) == 0)
+
+    assert [one.id for one in ledger.told] == ["m-0"]
+
+
+def test_states_whose_file_somebody_has_emptied_are_lost_and_others_are_told(
+    world, ledger, kept, monkeypatch, caplog
+):
+    monkeypatch.setattr(spool, "MOST_IN_MEMORY", 3)
+    ledger.always(Down(), "record")
+    with dispatching(world, given=kept) as dispatch:
+        hand = dispatch.parts.scribe
+        on_loop(hand, lambda: hand._record([recorded(f"m-{n}") for n in range(9)], lambda: None))
+        dispatch.until(lambda: late(dispatch) == 9)
+        os.truncate(hand._late.path, 0)
+        ledger.always(None, "record")
+        dispatch.until(lambda: late(dispatch) == 0)
+        on_loop(hand, lambda: hand._record([recorded("next")], lambda: None))
+        dispatch.until(lambda: len(ledger.told) == 4)
+
+    assert "6 states are lost" in caplog.text

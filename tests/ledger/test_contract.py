@@ -1093,3 +1093,55 @@ def test_a_burial_that_is_told_after_a_redrive_does_not_end_the_email(play: Play
         assert (await found(ledger)).status is Status.SENT
 
     play(scenario)
+
+
+def test_a_burial_that_is_told_after_a_redrive_and_its_outcome_does_not_end_the_email(
+    play: Play,
+) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        await intend(ledger)
+        await ledger.record([recorded(status="retrying", kind="refused")])
+        buried = ended(status="refused", at=NOW + 1_000)
+        await ledger.record([buried])
+        redriven = NOW + 2 * REDRIVEN_AFTER
+        again = {"queued_at": redriven, "started": redriven + 100, "at": redriven + 200}
+        await intend(ledger, at=redriven + 100, queued_at=redriven)
+        await ledger.record([recorded(status="retrying", number=3, **again)])
+
+        await ledger.record([buried])
+        assert (await found(ledger)).status is Status.RETRYING
+
+        await ledger.record([ended(status="refused", **again)])
+        assert (await found(ledger)).status is Status.REFUSED
+
+    play(scenario)
+
+
+def test_a_burial_told_late_does_not_end_an_email_that_was_first_heard_of_when_redriven(
+    play: Play,
+) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        redriven = NOW + 2 * REDRIVEN_AFTER
+        await intend(ledger, at=redriven + 100, queued_at=redriven)
+
+        await ledger.record(
+            [recorded(status="retrying", number=0), ended(status="refused", at=NOW + 1_000)]
+        )
+
+        assert (await found(ledger)).status is Status.SENDING
+
+    play(scenario)
+
+
+def test_what_nobody_had_noted_and_is_told_late_leaves_a_later_attempt_as_it_is(play: Play) -> None:
+    async def scenario(ledger: Ledger) -> None:
+        later = NOW + 60_000
+        await intend(ledger, owner="host-2", at=later, receive_count=2)
+
+        await ledger.record([recorded(status="retrying", number=0, owner="host-1")])
+
+        assert (await found(ledger)).status is Status.SENDING
+        known = await intend(ledger, owner="host-3", at=later + 100, receive_count=3)
+        assert known.under_way
+
+    play(scenario)

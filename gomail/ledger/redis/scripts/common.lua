@@ -25,6 +25,7 @@ local STATUS, QUEUED_AT, UPDATED_AT, FROM, TO, PROVIDER, CODE, DETAIL, ATTEMPTS,
 local NUMBER, PROVIDER_OF_ATTEMPT, STARTED, DURATION, KIND, DETAIL_OF_ATTEMPT,
   POSSIBLE_DUPLICATE, OWNER = 1, 2, 3, 4, 5, 7, 9, 10
 local RECIPIENTS, METADATA, SEND_AT, RELEASED_AT = 1, 3, 4, 5
+local REDRIVEN_AFTER = 60000 -- as in the port; the contract's tests hold both to it
 local ERASED = 'erased' -- as in the port; the contract's tests hold both to it
 local ENDED = { sent = true, refused = true, failed = true, canceled = true, expired = true }
 

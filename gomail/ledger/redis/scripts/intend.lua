@@ -3,7 +3,6 @@
 -- Answers for each: the state of an email that has ended, or "under way", else 64 times the number
 -- of the attempt (0 if it is put off), plus 1 if it may be a duplicate, plus 2 if an earlier one is
 -- unanswered, plus 4 times how many were abandoned, up to 15.
-local REDRIVEN_AFTER = 60000 -- as in the port; the contract's tests hold both to it
 local REPORT_LIFE, SUSPECT, KILLER = 30000, 2, 3 -- likewise
 local REDRIVABLE = { refused = true, failed = true }
 local answers = {}
@@ -27,9 +26,14 @@ local function is_redriven(id, row, queued_at)
 end
 
 -- Whether another process may still be sending; a clock that was set back counts either way.
-local function is_under_way(attempt, at, owner, busy)
-  return attempt and attempt[KIND] == '' and attempt[OWNER] and attempt[OWNER] ~= owner
-    and math.abs(at - attempt[STARTED]) < busy
+local function is_under_way(attempts, at, owner, busy)
+  for _, attempt in ipairs(attempts) do
+    local open = attempt[KIND] == '' and attempt[OWNER] and attempt[OWNER] ~= owner
+    if open and math.abs(at - attempt[STARTED]) < busy then
+      return true
+    end
+  end
+  return false
 end
 
 -- How many attempts since `since`, begun by other processes, have no outcome; of how many the process
@@ -54,7 +58,7 @@ for i, intent in ipairs(input) do
   local redriven = ended and is_redriven(id, row, queued_at)
   if ended and not redriven then
     answers[i] = row[STATUS]
-  elseif row and is_under_way(row[ATTEMPTS][#row[ATTEMPTS]], at, owner, busy) then
+  elseif row and is_under_way(row[ATTEMPTS], at, owner, busy) then
     answers[i] = 'under way'
   else
     row = row or create(id, queued_at, from, to, about)

@@ -62,14 +62,32 @@ local function note(attempts, provider, number, kind, code, detail, provider_id,
 end
 
 -- Whether a later attempt has said more than one that is told late; an end is final all the same.
-local function is_outdone(attempts, number, status)
-  return not ENDED[status] and number < attempts[#attempts][NUMBER]
+-- One that had no number is later than others by its start alone.
+local function is_outdone(attempts, given, number, started, status)
+  if ENDED[status] then
+    return false
+  end
+  for _, attempt in ipairs(attempts) do
+    local later = attempt[NUMBER] > number
+    if given == 0 then
+      later = attempt[NUMBER] ~= number and attempt[STARTED] > started
+    end
+    if later and attempt[PROVIDER_OF_ATTEMPT] ~= '' then
+      return true
+    end
+  end
+  return false
 end
 
 -- Whether an end was told late, since an operator has redriven the email meanwhile.
-local function is_past(attempts, at)
-  local last = attempts[#attempts]
-  return last and last[KIND] == '' and last[PROVIDER_OF_ATTEMPT] ~= '' and last[STARTED] > at
+local function is_past(row, queued_at)
+  local last = row[QUEUED_AT]
+  for _, attempt in ipairs(row[ATTEMPTS]) do
+    if attempt[PROVIDER_OF_ATTEMPT] == '' then
+      last = math.max(last, attempt[STARTED])
+    end
+  end
+  return queued_at + REDRIVEN_AFTER < last
 end
 
 -- Whether an address of it was to be forgotten: no detail told later is kept, it may quote it.
@@ -92,12 +110,13 @@ for _, record in ipairs(input) do
   detail = is_erased(row) and '' or detail
   local late = false
   if provider == '' then
-    number, provider, late = 0, row[PROVIDER], is_past(row[ATTEMPTS], at)
+    number, provider, late = 0, row[PROVIDER], is_past(row, queued_at)
   else
+    local given = number
     number, flag = note(
       row[ATTEMPTS], provider, number, kind, code, detail, provider_id, started, duration, flag
     )
-    late = number and is_outdone(row[ATTEMPTS], number, status)
+    late = number and is_outdone(row[ATTEMPTS], given, number, started, status)
   end
   if number then
     if not ENDED[row[STATUS]] and not late then
