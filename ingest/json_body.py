@@ -30,7 +30,9 @@ MOST_DEEP = 100
 an email with all it may have needs 4, a batch 5."""
 
 _ESCAPED_COLON = re.compile(rb"\\u003[aA]")
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""A string, or the beginning of one that has no end: whatever begins with a quote is one of them,
+so nothing is looked through twice."""
 
 
 class BadJSON(ValueError):

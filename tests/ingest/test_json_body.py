@@ -189,6 +189,12 @@ def test_commas_and_brackets_in_texts_are_no_values():
     assert json_body.read(orjson.dumps(texts)) == texts
 
 
+@given(st.binary(max_size=30) | st.text('a,"\\', max_size=30).map(str.encode))
+def test_whatever_begins_with_a_quote_is_looked_through_once(rest):
+    """Else a string without an end would be looked through from each quote in it: for seconds."""
+    assert json_body._STRING.match(b'"' + rest)
+
+
 def test_the_fullest_batch_has_not_too_many_values():
     people = [{"email": f"{n}@example.com", "name": "Ada"} for n in range(50)]
     file = {"filename": "a", "content": "AA==", "contentType": "a/b", "contentId": "a"}
