@@ -76,8 +76,8 @@ CLOCKS_APART = 900
 more."""
 SERVERS_APART = 1
 """Seconds that the clocks of a queue's own servers may differ."""
-FAILURES = 3
-"""Batches in a row of which nothing was redriven for an outage, after which a redrive ends."""
+FAILURES = 30
+"""Letters in a row that stay for an outage, after which a redrive ends."""
 
 T = TypeVar("T")
 
@@ -465,11 +465,11 @@ class _Run:
         return taken
 
     def _count_failure(self, kept_before: int, taken: Sized) -> None:
-        """End the run if nothing is redriven for an outage, batch after batch."""
+        """End the run if nothing is redriven for an outage, letter after letter."""
         passing = [why for _, why in self._done.kept[kept_before:] if why in PASSING]
-        self._failures = self._failures + 1 if passing and not taken else 0
+        self._failures = self._failures + len(passing) if passing and not taken else 0
         if self._failures >= FAILURES:
-            self._done.stopped = f"{PASSING[passing[-1]]} for {FAILURES} batches in a row"
+            self._done.stopped = f"{PASSING[passing[-1]]} for {self._failures} letters in a row"
 
     async def _wait(self) -> None:
         now = self._box._clock()  # noqa: SLF001 - a run is a part of the box
@@ -564,7 +564,6 @@ class _Sweep:
             *(self._browse(most) for most in asked), return_exceptions=True
         )
         received = [one for part in parts if not isinstance(part, BaseException) for one in part]
-        self._held |= {one.queue_message_id: one.handle for one in received}
         for part in parts:
             if isinstance(part, BaseException):
                 raise part  # what the others brought is among what is given back
@@ -575,7 +574,10 @@ class _Sweep:
         # A long poll, however short, asks all of SQS's servers; a short one asks some of them.
         left = self._until - self._clock()
         async with asyncio.timeout(left if left < float("inf") else None):
-            return await self._queue.browse(self._url, most=most, wait=1, visibility=self._hold)
+            received = await self._queue.browse(self._url, most=most, wait=1, visibility=self._hold)
+        # At once: should the look be broken off while others are under way, these are given back.
+        self._held |= {one.queue_message_id: one.handle for one in received}
+        return received
 
     def gone(self, letters: Iterable[DeadLetter]) -> None:
         """These are deleted."""

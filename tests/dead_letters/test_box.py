@@ -273,9 +273,48 @@ def test_what_no_queue_confirms_stays_and_a_queue_that_takes_nothing_ends_it(rea
 
     assert done.redriven == []
     assert {reason for _, reason in done.kept} == {Kept.NOT_TAKEN}
-    assert len(done.kept) == 30, "it ended after three batches"
+    assert len(done.kept) == 30, "it ended after thirty letters"
     assert "took nothing" in done.stopped
     assert len(stage.dead()) == 100
+    assert stage.all_visible()
+
+
+def test_a_slow_redrive_does_not_end_over_a_few_letters_that_no_queue_takes():
+    stage = Stage()
+    stage.bury(12)
+    refused = Fault("InvalidMessageContents", "not this one", permanent=True)
+    stage.queue.script("send", *[refused] * 6)
+
+    done = run(stage.box.redrive(EVERY, rate=1))
+
+    assert (len(done.redriven), len(done.kept), done.stopped) == (6, 6, "")
+
+
+def test_a_look_that_is_broken_off_gives_back_what_some_of_its_receives_have_brought():
+    stage = Stage()
+    stage.bury(200)
+    browse, asked, hangs = stage.queue.browse, [], asyncio.Event()
+
+    async def one_hangs(*given, **named):
+        asked.append(given)
+        if len(asked) == 12:
+            hangs.set()
+            await asyncio.Event().wait()
+        return await browse(*given, **named)
+
+    stage.queue.browse = one_hangs
+
+    async def broken_off():
+        look = asyncio.create_task(stage.box.look(EVERY))
+        await hangs.wait()
+        for _ in range(20):  # the others of its round come to their end
+            await asyncio.sleep(0)
+        look.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await look
+
+    asyncio.run(broken_off())
+
     assert stage.all_visible()
 
 
@@ -414,7 +453,7 @@ def test_a_ledger_that_stays_down_ends_a_redrive():
     for dry in (False, True):
         done = run(stage.box.redrive(EVERY, dry=dry, **FAST))
         assert (done.redriven, len(done.kept), done.complete) == ([], 30, False)
-        assert done.stopped == "the ledger answered nothing for 3 batches in a row"
+        assert done.stopped == "the ledger answered nothing for 30 letters in a row"
     assert stage.all_visible()
 
 
