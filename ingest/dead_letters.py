@@ -2,7 +2,7 @@
 
 What can be redriven is what the queue holds, so these ask the queue; what became of an email is the
 ledger's (`GET /emails?status=refused`). To look at a queue is to receive from it: each request
-looks at a bounded number for a bounded time, holds what it sees for at most half a minute if this
+looks at a bounded number for a bounded time, holds what it sees for at most a minute if this
 process dies, and otherwise gives it back before it answers. One request of a process looks at a
 time, since the next would see what is left over; a few wait for it.
 
@@ -44,6 +44,9 @@ HOLD = 30
 """Seconds."""
 LOOKING = 5.0
 REDRIVING = 20.0
+"""Seconds in which a redrive begins with batches. The last one may wait for the ledger, a payload
+store and the queues for as long again."""
+REDRIVE_HOLD = 60
 """Seconds; a redrive is answered before its letters show again."""
 WAITING = 3
 """Requests that wait until another has looked; more are told to come again."""
@@ -191,7 +194,7 @@ class _Routes:
             async with looker.turns.of(request):
                 done = await looker.box.redrive(
                     wish.which, rate=wish.rate, dry=wish.dry, force=wish.force,
-                    most=MOST, look_at=LOOKED, within=REDRIVING, hold=HOLD,
+                    most=MOST, look_at=LOOKED, within=REDRIVING, hold=REDRIVE_HOLD,
                 )  # fmt: skip
         except QueueError as error:  # of what was done before, nothing is lost: ask again
             raise _no_queue() from error
