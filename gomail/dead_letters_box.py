@@ -71,9 +71,6 @@ DELETES = 4
 """Tries to delete what a queue has confirmed."""
 STALE_ROUNDS = 100
 """Rounds in a row without a new letter that are borne; a queue that delivers twice has some."""
-CLOCKS_APART = 900
-"""Seconds that this clock and the queue's may differ; AWS refuses signatures of one that is off by
-more."""
 SERVERS_APART = 1
 """Seconds that the clocks of a queue's own servers may differ."""
 FAILURES = 30
@@ -480,7 +477,7 @@ class _Run:
 
     def _over_by_now(self, sweep: "_Sweep") -> float:
         """A time that is over by the queue's own clock, whatever this one shows."""
-        return max(sweep.latest - SERVERS_APART, self._box._wall() - CLOCKS_APART)  # noqa: SLF001
+        return sweep.latest - SERVERS_APART
 
     def _note(self, letters: Iterable[DeadLetter], over: float) -> None:
         for letter in letters:

@@ -345,14 +345,27 @@ def test_what_is_confirmed_and_cannot_be_deleted_is_named():
 
 def test_a_second_copy_of_what_a_run_redrove_is_deleted_and_not_sent():
     stage = Stage()
+    stage.queue.bury("m-2", age=HOUR - 10)
     for _ in range(30):
         stage.queue.bury("m-1")
 
     done = run(stage.box.redrive(EVERY, **FAST))
 
-    assert (done.redriven, done.copies) == (["m-1"], 29)
-    assert stage.bodies() == [encode(message("m-1"))]
+    assert (done.redriven, done.copies) == (["m-2", "m-1"], 29)
+    assert stage.bodies() == [encode(message("m-2")), encode(message("m-1"))]
     assert stage.dead() == []
+
+
+def test_a_copy_of_which_no_clock_but_ours_says_that_it_was_dead_before_stays():
+    """Ours may be off: what was refused again would be deleted, and is on no queue."""
+    stage = Stage()
+    for _ in range(30):
+        stage.queue.bury("m-1")
+
+    done = run(stage.box.redrive(EVERY, **FAST))
+
+    assert (done.redriven, done.copies, len(stage.dead())) == (["m-1"], 9, 20)
+    assert done.kept == [("m-1", Kept.AGAIN)] * 20
 
 
 GO_SERVICE = '{"email":{"fromEmail":"a@example.com","toEmail":"b@example.com","body":"Hi"}}'
