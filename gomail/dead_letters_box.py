@@ -433,7 +433,7 @@ class _Run:
                 untried.append(letter)
         if self._dry:
             self._count_failure(kept_before, ready)
-            self._note(ready.values(), self._over_by_now(sweep))
+            self._note(ready.values(), sweep.over)
             self._done.redriven += [letter.id for letter in ready.values()]
             self._done.copies += len(copies)
             return untried
@@ -454,7 +454,7 @@ class _Run:
         if not letters:
             return []
         await self._wait()
-        over = self._over_by_now(sweep)
+        over = sweep.over
         confirmed = await self._box.put(letters)
         taken = [one for one, is_taken in zip(letters, confirmed, strict=True) if is_taken]
         self._note(taken, over)
@@ -474,10 +474,6 @@ class _Run:
         pause = self._began + due(len(self._done.redriven), self._rate) - now
         if pause > 0:
             await self._box._sleep(pause)  # noqa: SLF001
-
-    def _over_by_now(self, sweep: "_Sweep") -> float:
-        """A time that is over by the queue's own clock, whatever this one shows."""
-        return sweep.latest - SERVERS_APART
 
     def _note(self, letters: Iterable[DeadLetter], over: float) -> None:
         for letter in letters:
@@ -520,6 +516,11 @@ class _Sweep:
     @property
     def looked(self) -> int:
         return len(self._seen)
+
+    @property
+    def over(self) -> float:
+        """A time that is over by the queue's own clock, whatever ours shows."""
+        return self.latest - SERVERS_APART
 
     @property
     def is_late(self) -> bool:
