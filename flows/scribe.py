@@ -200,13 +200,18 @@ class Scribe:
             if records is not self._doubted:
                 self._keep(records)
 
-        await self._guarded(self._ledger.record(records), otherwise=fail)
-        if records is self._doubted:
-            count = len(records)
-            if not failed and self._late.first(count) == records:
-                self._late.drop(count)  # else it is told again, which changes nothing
-                LEDGER_LATE.set(len(self._late))
-            self._certain.set()
+        try:
+            await self._guarded(self._ledger.record(records), otherwise=fail)
+            if records is self._doubted and not failed:
+                self._forget(records)
+        finally:
+            self._certain.set()  # whatever becomes of it: what is late waits for this
+
+    def _forget(self, records: Sequence[Recorded]) -> None:
+        """Keep these no longer: they are told. Behind others they stay, and are told again."""
+        if self._late.first(len(records)) == records:
+            self._late.drop(len(records))
+            LEDGER_LATE.set(len(self._late))
 
     def _doubt(self, records: Sequence[Recorded]) -> None:
         """Keep what is being told until its call has ended: it is settled now."""
