@@ -6,6 +6,7 @@ record is then flagged. `docs/message-path.md` lists the same windows.
 
 import asyncio
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -386,15 +387,21 @@ def reads_no_more(dispatch, world):
     world.queue.begin_polls()
 
 
-def test_what_shows_while_its_send_is_under_way_elsewhere_waits_for_that(world, ledger):
-    """A standard queue may hand out what is hidden: a second receive is not the first one's end."""
-    other = World(queue=world.queue, ledger=ledger)
+@contextmanager
+def sending(world):
+    """A process that is sending one email, and reads no more."""
     hold(world)
     mail(world)
-
     with dispatching(world) as first:
         first.until(lambda: world.calls)
         reads_no_more(first, world)
+        yield first
+
+
+def test_what_shows_while_its_send_is_under_way_elsewhere_waits_for_that(world, ledger):
+    """A standard queue may hand out what is hidden: a second receive is not the first one's end."""
+    other = World(queue=world.queue, ledger=ledger)
+    with sending(world) as first:
         world.queue.show(ONE, "sqs-1")
         with dispatching(other) as second:
             second.until(lambda: world.queue.calls["hide"])
@@ -409,12 +416,7 @@ def test_what_shows_while_its_send_is_under_way_elsewhere_waits_for_that(world, 
 def test_what_shows_again_though_its_send_has_not_ended_is_sent_twice_and_flagged(world, ledger):
     """As of a process that was stopped for longer than its messages were hidden."""
     other = World(queue=world.queue, ledger=ledger)
-    hold(world)
-    mail(world)
-
-    with dispatching(world) as first:
-        first.until(lambda: world.calls)
-        reads_no_more(first, world)
+    with sending(world):
         ledger.elapsed += A_MINUTE
         world.queue.show(ONE, "sqs-1")
         with dispatching(other) as second:
@@ -429,17 +431,11 @@ def test_what_shows_again_though_its_send_has_not_ended_is_sent_twice_and_flagge
 
 def test_of_two_copies_in_two_processes_the_second_waits_for_the_first(world, ledger):
     other = World(queue=world.queue, ledger=ledger)
-    hold(world)
-    mail(world)
-
-    with dispatching(world) as first:
-        first.until(lambda: world.calls)
-        reads_no_more(first, world)
-        with dispatching(other) as second:
-            mail(other)
-            second.until(lambda: world.queue.calls["hide"])
-            release(world)
-            first.until(lambda: world.accepted)
+    with sending(world) as first, dispatching(other) as second:
+        mail(other)
+        second.until(lambda: world.queue.calls["hide"])
+        release(world)
+        first.until(lambda: world.accepted)
 
     assert (world.accepted, other.accepted) == (["m-0"], [])
     flags = [attempt.possible_duplicate for attempt in ledger.record_of("m-0").attempts]
